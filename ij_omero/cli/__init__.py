@@ -1,0 +1,1 @@
+"""The ij-omero command."""

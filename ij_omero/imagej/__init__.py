@@ -1,0 +1,1 @@
+"""ImageJ in this process: runtime, cell images, modules, tables and ROIs."""

@@ -1,0 +1,1 @@
+"""The verbs a user calls: connect, open, run, save."""

@@ -1,0 +1,1 @@
+"""A real OMERO.server on this machine, from public packages."""

@@ -1,0 +1,1 @@
+"""The contracts of every backend: pixel source, pixel sink, image store."""

@@ -1,0 +1,1 @@
+"""What this machine needs and may lack (Java, jars, Ice, PostgreSQL), brought into the user's cache, verified."""

@@ -1,0 +1,1 @@
+"""Channel compositing, lookup tables and rendered regions."""

@@ -1,0 +1,1 @@
+"""ImageJ modules as OMERO scripts."""

@@ -1,0 +1,1 @@
+"""Image stores, one private module per backend."""
