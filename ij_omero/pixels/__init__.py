@@ -1,1 +1,25 @@
-"""The contracts of every backend: pixel source, pixel sink, image store."""
+"""The contracts of every backend: read tiles (PixelSource), write tiles (PixelSink), hold images (ImageStore).
+
+A backend is one class per contract. `ij_omero.pixels.conformance` holds the tests that each must pass, for
+backends of other packages too; `ij_omero.pixels.wrappers` holds sources that add latency, faults and logging.
+"""
+
+from __future__ import annotations
+
+from ._contracts import ImageStore, PixelSink, PixelSource, ReadHints, WriteLayout
+from ._progress import Progress, no_progress
+from ._reading import check_request, read_array, write_array, write_order
+
+__all__ = [
+    "ImageStore",
+    "PixelSink",
+    "PixelSource",
+    "Progress",
+    "ReadHints",
+    "WriteLayout",
+    "check_request",
+    "no_progress",
+    "read_array",
+    "write_array",
+    "write_order",
+]
