@@ -1,1 +1,0 @@
-"""Metadata, planes, tiles and lazy arrays over any pixel source."""

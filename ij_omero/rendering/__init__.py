@@ -1,1 +1,0 @@
-"""Channel compositing, lookup tables and rendered regions."""

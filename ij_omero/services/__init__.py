@@ -1,1 +1,0 @@
-"""Pixels over HTTP."""
