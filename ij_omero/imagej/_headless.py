@@ -1,0 +1,75 @@
+"""ImageJ 1's classes patched to run without a screen, made once and kept in the user's cache.
+
+ij1-patcher rewrites about 40 classes of ImageJ 1 with javassist, which costs 1.2 to 1.7 s when it is done in every
+process. Here a process of its own does it once and writes the rewritten classes as a jar, which goes before ``ij.jar``
+on the class path from then on. Where that fails, the runtime falls back to patching at its start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ij_omero.errors import StorageError
+from ij_omero.provision import cache_dir, file_lock, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ij_omero.provision import Java
+
+_log = logging.getLogger(__name__)
+_RECIPE = Path(__file__).with_name("_headless_recipe.py")
+_TIMEOUT_S = 120
+_PARTS = ("ij-", "ij1-patcher-", "javassist-")
+
+
+def headless_jar(class_path: Sequence[Path], java: Java) -> Path | None:
+    """Return the jar of ImageJ 1's headless classes that fits a class path, making it on first use.
+
+    Parameters
+    ----------
+    class_path
+        Jars with ImageJ 1, ij1-patcher and javassist among them.
+    java
+        The Java that makes it.
+
+    Returns
+    -------
+    Path or None
+        None where it cannot be made or kept; the reason is logged.
+    """
+    jars = [jar for jar in class_path if jar.name.startswith(_PARTS)]
+    if len(jars) < len(_PARTS):
+        return None
+    target = cache_dir("imagej", f"ij1-headless-{_key(jars)}.jar")
+    if target.is_file():
+        return target
+    try:
+        with file_lock(target.with_suffix(".lock")):
+            if not target.is_file():
+                _log.info("patching ImageJ 1 to run without a screen (once)")
+                write_whole(target, lambda part: _write(part, jars, java))
+    except (StorageError, subprocess.SubprocessError, OSError) as error:
+        detail = getattr(error, "stderr", None) or error
+        _log.warning("ImageJ 1 is patched at every start, because its patched classes cannot be kept: %s", detail)
+        return None
+    return target
+
+
+def _key(jars: Sequence[Path]) -> str:
+    """Identify the jars and the recipe by their content."""
+    digest = hashlib.sha256(_RECIPE.read_bytes())
+    for jar in jars:
+        digest.update(hashlib.sha256(jar.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _write(part: Path, jars: Sequence[Path], java: Java) -> None:
+    """Run the recipe in its own process, so that no class of ImageJ is loaded in this one."""
+    command = [sys.executable, "-I", str(_RECIPE), str(java.jvm_library), str(part), *map(str, jars)]
+    subprocess.run(command, check=True, timeout=_TIMEOUT_S, capture_output=True, text=True)  # noqa: S603 - own file
