@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 _lock = threading.RLock()
 _current: Runtime | None = None
 _DISPOSE_S = 5.0
+_QUEUE_MS = 2000
 
 
 class Runtime:
@@ -356,6 +357,28 @@ def _shut_down() -> None:
         disposal = threading.Thread(target=_dispose, args=(runtime.context,), daemon=True)
         disposal.start()
         disposal.join(_DISPOSE_S)
+    try:
+        _stop_reference_queue()
+    except (jpype.JException, ImageJError, AttributeError) as error:
+        _log.debug("JPype's reference queue was not stopped: %s", error)
+
+
+def _stop_reference_queue() -> None:
+    """End JPype's thread that releases Python objects which Java no longer holds.
+
+    It would take the GIL while Python finalizes; Python then ends it inside C++ code, and glibc aborts the process
+    ("FATAL: exception not rethrown", in about one exit of four). JPype's own ``stop()`` also frees the objects that
+    Java still holds, which a Java thread may be about to call, so only the thread is ended.
+    """
+    queue = java_class("org.jpype.ref.JPypeReferenceQueue").getInstance()
+    fields = {}
+    for name in ("isStopped", "queueThread"):
+        fields[name] = queue.getClass().getDeclaredField(name)
+        fields[name].setAccessible(True)
+    fields["isStopped"].setBoolean(queue, True)
+    thread = fields["queueThread"].get(queue)
+    thread.interrupt()
+    thread.join(_QUEUE_MS)
 
 
 def _dispose(context: Any) -> None:
