@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from ._carve import prokaryote_jar
+from ._checksums import recorded_file
 from ._folders import CACHE_VARIABLE, cache_dir, file_lock, make_folder, write_whole
+from ._ice_wheel import ice_wheel
 from ._imagej import imagej_class_path
 from ._jars import PinnedJar, fetch_jars, read_lock
 from ._java import MINIMUM_JAVA, Java, find_java
 from ._progress import Progress, log_progress
+from ._services import IceServices, fetch_ice_services, find_ice_services, find_postgres
 
 __all__ = [
     "CACHE_VARIABLE",
     "MINIMUM_JAVA",
+    "IceServices",
     "Java",
     "PinnedJar",
     "Progress",
     "cache_dir",
+    "fetch_ice_services",
     "fetch_jars",
     "file_lock",
+    "find_ice_services",
     "find_java",
+    "find_postgres",
+    "ice_wheel",
     "imagej_class_path",
     "log_progress",
     "make_folder",
     "prokaryote_jar",
     "read_lock",
+    "recorded_file",
     "write_whole",
 ]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ij_omero.errors import MissingDependencyError, SetupError
 
-from ._folders import cache_dir, file_lock, write_whole
-from ._jars import sha256_of
+from ._checksums import recorded_file
+from ._folders import cache_dir
 from ._progress import Progress, log_progress
 
 _PLUGIN_INDEX = "META-INF/json/org.scijava.plugin.Plugin"
@@ -58,24 +58,12 @@ def carved_imagej_jar(progress: Progress = log_progress) -> Path:
     """
     source = prokaryote_jar()
     key = hashlib.sha256(f"{_RULES} {source.name} {source.stat().st_size}".encode()).hexdigest()[:16]
-    jar = cache_dir("imagej", f"net.imagej-{key}.jar")
-    recorded = jar.with_suffix(".sha256")
-    if _is_recorded(jar, recorded):
-        return jar
-    with file_lock(cache_dir("imagej", ".lock")):
-        if not _is_recorded(jar, recorded):
-            progress(f"cutting net.imagej out of {source.name}")
-            recorded.unlink(missing_ok=True)
-            write_whole(jar, lambda part: carve(source, part))
-            write_whole(recorded, (sha256_of(jar) or "").encode())
-    return jar
 
+    def write(part: Path) -> None:
+        progress(f"cutting net.imagej out of {source.name}")
+        carve(source, part)
 
-def _is_recorded(jar: Path, recorded: Path) -> bool:
-    try:
-        return bool(expected := recorded.read_text().strip()) and sha256_of(jar) == expected
-    except OSError:
-        return False
+    return recorded_file(cache_dir("imagej", f"net.imagej-{key}.jar"), write)
 
 
 def carve(source: Path, target: Path) -> None:

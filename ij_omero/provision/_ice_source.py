@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ij_omero.errors import CorruptedDataError, SetupError
 
+from ._checksums import sha256_of
 from ._folders import cache_dir, scratch_folder
-from ._jars import sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import CorruptedDataError, MissingDependencyError, SetupError, StorageError
 
+from ._checksums import sha256_of
 from ._folders import cache_dir, file_lock, scratch_folder, storage_errors
 from ._progress import Progress, log_progress
 
@@ -47,18 +47,6 @@ class PinnedJar:
     def is_whole(self) -> bool:
         """Tell whether the file is there and is what the lock file says."""
         return sha256_of(self.path) == self.sha256
-
-
-def sha256_of(path: Path) -> str | None:
-    """Hash a file; None where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError:
-        return None
-    return digest.hexdigest()
 
 
 def read_lock(name: str) -> list[PinnedJar]:

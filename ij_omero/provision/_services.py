@@ -23,7 +23,7 @@ _ICE_PACKAGES = ("zeroc-glacier2", "zeroc-icegrid", "zeroc-icebox", "libzeroc-ic
 _ICE_LIBRARIES = r"lib(zeroc-ice|lmdb|mcpp|expat|dbus)\S*"
 _ICE_PROGRAMS = ("icegridregistry", "icebox", "glacier2router")
 _STORM = "libIceStormService.so.37"
-_POSTGRES_PROGRAMS = ("initdb", "postgres")
+_POSTGRES_PROGRAMS = ("initdb", "postgres", "psql")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class IceServices:
         environment["PATH"] = f"{path}:/usr/sbin"
         if self.prefix:
             environment["PATH"] = f"{self.prefix / 'usr/bin'}:{environment['PATH']}"
-            libraries = [str(folder) for folder in sorted((self.prefix / "usr/lib").glob("*-linux-gnu*"))]
+            libraries = [
+                str(folder) for below in ("usr/lib", "lib") for folder in self.prefix.glob(f"{below}/*-linux-gnu*")
+            ]
             environment["LD_LIBRARY_PATH"] = ":".join([*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])])
         return environment
 
