@@ -1,1 +1,19 @@
 """The verbs a user calls: connect, open, run, save."""
+
+from __future__ import annotations
+
+from ._connection import Connection
+from ._image import Image
+from ._indexing import ImageIndexError
+from ._opening import connect, open_image, open_store, save_image, split_address
+
+__all__ = [
+    "Connection",
+    "Image",
+    "ImageIndexError",
+    "connect",
+    "open_image",
+    "open_store",
+    "save_image",
+    "split_address",
+]

@@ -1,0 +1,94 @@
+"""Options with which commands reach images on a server, and opening what an address names."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ij_omero.errors import LoginError
+from ij_omero.model import ImageAddress, parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ij_omero.images import Connection, Image
+
+F = TypeVar("F", bound="Callable[..., Any]")
+PASSWORD_VARIABLE = "OMERO_PASSWORD"  # noqa: S105 - the variable's name
+
+
+@dataclass
+class Login:
+    """Who asks."""
+
+    user: str | None = None
+    password: str | None = None
+    session_id: str | None = None
+    group: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given, as keyword arguments of `ij_omero.open_store`."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def login_options(command: F) -> F:
+    """Add --user, --password-file, --session and --group; the command gets them as one ``login``."""
+
+    @functools.wraps(command)
+    @click.option("--user", envvar="OMERO_USER", help="The user on an OMERO.server.  [env: OMERO_USER]")
+    @click.option(
+        "--password-file",
+        metavar="FILE",
+        help=f"A file that holds the password; - is standard input.  [env: {PASSWORD_VARIABLE}, the password itself]",
+    )
+    @click.option("--session", envvar="OMERO_SESSION", help="A session id to join.  [env: OMERO_SESSION]")
+    @click.option("--group", envvar="OMERO_GROUP", help="The group to work in, by name or id.  [env: OMERO_GROUP]")
+    def with_login(
+        *args: Any, user: str | None, password_file: str | None, session: str | None, group: str | None, **kwargs: Any
+    ) -> Any:
+        password = _read_password(password_file) if password_file else os.environ.get(PASSWORD_VARIABLE)
+        return command(*args, login=Login(user, password, session, group), **kwargs)
+
+    return with_login  # type: ignore[return-value] # options were added, parameters taken away
+
+
+def _read_password(path: str) -> str:
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"cannot read --password-file {path}: {error.strerror}") from None
+    return text.rstrip("\r\n")
+
+
+def open_connection(address: str | ImageAddress, login: Login) -> Connection:
+    """Open a store; where a server wants a password and somebody sits at the terminal, ask for it."""
+    import ij_omero
+
+    where = parse_address(address)
+    given = login.given() if where.scheme == "omero" else {}
+    try:
+        return ij_omero.open_store(where, **given)
+    except LoginError:
+        if login.password is not None or login.session_id is not None or not sys.stdin.isatty():
+            raise
+        if login.user is None and where.user is None:
+            login.user = click.prompt("User", err=True)
+        login.password = click.prompt("Password", hide_input=True, err=True)
+        return ij_omero.open_store(where, **login.given())
+
+
+@contextlib.contextmanager
+def opened_image(address: str, login: Login) -> Iterator[Image]:
+    """Open an image by its address for the time of a command."""
+    from ij_omero.images import split_address
+
+    store, image_id = split_address(address)
+    with open_connection(store, login) as connection:
+        yield connection.open_image(image_id)

@@ -1,0 +1,239 @@
+"""An open store with the verbs that a user calls: open, list, save, import, delete."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from ij_omero.errors import ConnectionFailedError
+from ij_omero.pixels import Progress, no_progress
+
+from ._image import Image
+from ._saving import save
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from ij_omero.cells import CellCache
+    from ij_omero.model import ImageAddress, ImageId, ImageSummary, Roi, Table
+    from ij_omero.pixels import ImageStore
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """An open image store.
+
+    Made by `connect` and `open_store`. As a context manager it closes the store, and with it every image that was
+    opened through it; edits that were not saved stay in the spill folder (`ij_omero.cells.list_edits`).
+
+    Parameters
+    ----------
+    store
+        The store; it belongs to the connection from now on.
+    """
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+        self._lock = threading.RLock()
+        self._shared: dict[ImageId, tuple[CellCache, set[Image]]] = {}
+        self._private: dict[Image, CellCache] = {}
+        self._closed = False
+
+    @property
+    def store(self) -> ImageStore:
+        """The store itself, for what the verbs do not cover."""
+        if self._closed:
+            raise ConnectionFailedError(f"the connection to {self._store.address} was closed; open it again")
+        return self._store
+
+    @property
+    def address(self) -> ImageAddress:
+        """The store's address."""
+        return self._store.address
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection was closed."""
+        return self._closed
+
+    def open_image(self, image_id: ImageId, *, share: bool = True) -> Image:
+        """Open an image; no pixels are read yet.
+
+        Parameters
+        ----------
+        image_id
+            The image.
+        share
+            Whether an image that is already open is opened on the same cells, so that each sees the other's edits.
+            False gives a cache of its own.
+
+        Raises
+        ------
+        ImageNotFoundError
+            No such image is visible.
+        """
+        with self._lock:
+            if share and image_id in self._shared:
+                cache, users = self._shared[image_id]
+                image = Image(self, cache.source, cache)
+                users.add(image)
+                return image
+            cache = self._open_cache(image_id)
+            image = Image(self, cache.source, cache)
+            if share:
+                self._shared[image_id] = (cache, {image})
+            else:
+                self._private[image] = cache
+            return image
+
+    def _open_cache(self, image_id: ImageId) -> CellCache:
+        from ij_omero.cells import CellCache
+
+        source = self.store.open(image_id)
+        try:
+            return CellCache(source, address=str(self.store.address_of(image_id)))
+        except BaseException:
+            source.close()
+            raise
+
+    def _release(self, image: Image) -> None:
+        """Forget an image; close its cells when it was the last that used them."""
+        with self._lock:
+            cache = self._private.pop(image, None)
+            for image_id, (shared, users) in list(self._shared.items()):
+                if image in users:
+                    users.remove(image)
+                    if not users:
+                        cache = self._shared.pop(image_id)[0]
+        if cache is not None:
+            cache.close()
+            cache.source.close()
+
+    def list_images(self, dataset: ImageId | None = None) -> Iterator[ImageSummary]:
+        """Yield the images in the order of their ids; of one dataset where it is given."""
+        return self.store.list_images(dataset)
+
+    def save_image(
+        self,
+        image: Any,
+        *,
+        name: str | None = None,
+        dataset: ImageId | None = None,
+        source: Image | ImageId | None = None,
+        tables: Sequence[Table] = (),
+        rois: Sequence[Roi] = (),
+        progress: Progress = no_progress,
+        **changes: Any,
+    ) -> Image:
+        """Save pixels with everything that belongs to them as a new image, and open it.
+
+        Pixels are streamed tile by tile in the order that the store takes: the edited cell where there is one, else the
+        source. The image becomes visible when it is whole, tables and ROIs included; on an error nothing stays behind.
+
+        Parameters
+        ----------
+        image
+            An `Image`, a ``net.imagej.Dataset`` or ImageJ 1's ``ij.ImagePlus``, a `PixelSource`, or an array (Y, X),
+            (Z, Y, X), (C, Z, Y, X) or (T, C, Z, Y, X).
+        name
+            The new image's name; that of ``image`` where it is not given.
+        dataset
+            The dataset to link the image to, where the store has datasets.
+        source
+            The image of this store that it was made from; ``image`` itself where that is one. Its calibration and
+            channels are taken where ``image`` has none and the axes agree.
+        tables, rois
+            To attach.
+        progress
+            Told of tiles written; raising from it cancels the save.
+        **changes
+            Other fields of the new `ImageDescription`, such as ``physical_size_x`` or ``key_values``.
+
+        Raises
+        ------
+        InvalidInputError, UnsupportedPixelTypeError
+            The object is no image, or holds pixels that the store cannot.
+        WriteError, DiskFullError, ConnectionFailedError
+            The image could not be written.
+        """
+        self.store  # noqa: B018 - says that the connection was closed, before any work
+        image_id = save(self, image, name, dataset, source, tables, rois, progress, changes)
+        return self.open_image(image_id)
+
+    def import_picture(
+        self,
+        path: Path | str,
+        *,
+        name: str | None = None,
+        dataset: ImageId | None = None,
+        progress: Progress = no_progress,
+    ) -> Image:
+        """Import a picture file (TIFF, OME-TIFF, PNG, JPEG, ...) as a new image, and open it.
+
+        Parameters
+        ----------
+        path
+            The file.
+        name
+            The image's name; the file's where it is not given.
+        dataset
+            The dataset to link the image to.
+        progress
+            Told of tiles written.
+
+        Raises
+        ------
+        StorageError, InvalidInputError
+            The file cannot be read, or holds no picture.
+        """
+        from ij_omero.stores import import_picture
+
+        return self.open_image(import_picture(self.store, path, name=name, dataset=dataset, progress=progress))
+
+    def read_table(self, table_id: int | str) -> Table:
+        """Read a table that is attached to an image."""
+        return self.store.read_table(table_id)
+
+    def delete(self, image: Image | ImageId) -> None:
+        """Delete an image with what is attached to it; its open cells are closed, with their edits."""
+        image_id = image.image_id if isinstance(image, Image) else image
+        with self._lock:
+            _, users = self._shared.get(image_id, (None, set()))
+            for user in list(users):
+                user.discard_edits()
+                user.close()
+        self.store.delete(image_id)
+
+    def close(self) -> None:
+        """Close the store and every image that was opened through it; twice is allowed."""
+        with self._lock:
+            if self._closed:
+                return
+            images = [*self._private, *(user for _, users in self._shared.values() for user in users)]
+        try:
+            for image in images:
+                image.close()
+        finally:
+            self._closed = True
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        """Return the connection."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Tell where the connection leads."""
+        state = "closed" if self._closed else f"{sum(len(u) for _, u in self._shared.values())} images open"
+        return f"<Connection {self._store.address} ({state})>"

@@ -1,0 +1,200 @@
+"""The ways in: a server, a folder of images, an address."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ij_omero.errors import AddressError, IJOmeroError, InvalidInputError
+from ij_omero.model import ImageAddress, parse_address
+from ij_omero.pixels import Progress, no_progress
+
+from ._connection import Connection
+from ._image import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ij_omero.model import ImageId, Roi, Table
+
+_kept: dict[tuple[Any, ...], Connection] = {}
+_kept_lock = threading.Lock()
+
+
+def connect(
+    server: str | None = None,
+    *,
+    user: str | None = None,
+    password: str | None = None,
+    session_id: str | None = None,
+    group: str | int | None = None,
+    port: int | None = None,
+) -> Connection:
+    """Join an OMERO.server.
+
+    Parameters
+    ----------
+    server
+        Its host name, or an address such as ``omero://ana@omero.example.org:4064``. Without it, what the file named by
+        ``$ICE_CONFIG`` says.
+    user, password
+        To log in with.
+    session_id
+        To join a session that exists instead; it is not closed at the end.
+    group
+        The group (name or id) to work in; the user's default group without it.
+    port
+        Of the server; 4064 unless the address names one.
+
+    Raises
+    ------
+    LoginError
+        The server refused the user, the password or the session id.
+    ConnectionFailedError
+        No server answers there.
+    MissingDependencyError
+        omero-py or Ice is not installed.
+    """
+    from ij_omero.stores import OmeroStore
+
+    address = None
+    if server is not None:
+        address = parse_address(server if server.startswith("omero:") else f"omero://{server}")
+    return Connection(
+        OmeroStore.connect(address, user=user, password=password, session_id=session_id, group=group, port=port)
+    )
+
+
+def open_store(address: str | Path | ImageAddress, **login: Any) -> Connection:
+    """Open a store: the folder of a local one (created where missing), ``omero://host`` or ``memory://name``.
+
+    Parameters
+    ----------
+    address
+        A folder, or a store's address.
+    **login
+        ``user``, ``password``, ``session_id`` and ``group`` for an OMERO.server.
+
+    Raises
+    ------
+    AddressError
+        The address does not parse, or names an image.
+    StorageError
+        The folder cannot be used.
+    """
+    from ij_omero.stores import open_store as open_image_store
+
+    given = {key: value for key, value in login.items() if value is not None}
+    return Connection(open_image_store(address, **given))
+
+
+def open_image(address: str | Path | ImageAddress, **login: Any) -> Image:
+    """Open an image by its address; no pixels are read yet.
+
+    Images of one store share a connection, which is kept until the process ends.
+
+    Parameters
+    ----------
+    address
+        ``omero://host/image/42``, the older ``omero:server=..&imageID=..``, or the path of an image in a local store.
+    **login
+        ``user``, ``password``, ``session_id`` and ``group`` for an OMERO.server.
+
+    Raises
+    ------
+    AddressError
+        The address does not parse, or names a store and no image.
+    ImageNotFoundError
+        No such image is visible.
+    """
+    store, image_id = split_address(address)
+    return kept_connection(store, **login).open_image(image_id)
+
+
+def split_address(address: str | Path | ImageAddress) -> tuple[ImageAddress, ImageId]:
+    """Return the address of an image's store, and the image's id.
+
+    Raises
+    ------
+    AddressError
+        The address does not parse, or names a store and no image.
+    """
+    parsed = parse_address(address)
+    if parsed.image_id is None:
+        example = f"{parsed}/1.ome.zarr" if parsed.scheme == "file" else f"{str(parsed).rstrip('/')}/image/42"
+        raise AddressError(f"{parsed} names no image; expected for example {example}")
+    path = parsed.path.parent if parsed.path is not None else None
+    return replace(parsed, image_id=None, pixels_id=None, path=path, name=None), parsed.image_id
+
+
+def kept_connection(address: str | Path | ImageAddress, **login: Any) -> Connection:
+    """Return the process-wide connection to a store, opening it where there is none."""
+    where = parse_address(address)
+    given = {key: value for key, value in login.items() if value is not None}
+    key = (str(where), where.session_id, *sorted(given.items()))
+    with _kept_lock:
+        if not _kept:
+            atexit.register(_close_kept)
+        connection = _kept.get(key)
+        if connection is None or connection.closed:
+            connection = _kept[key] = open_store(where, **given)
+        return connection
+
+
+def _close_kept() -> None:
+    with _kept_lock:
+        connections = list(_kept.values())
+        _kept.clear()
+    for connection in connections:
+        with contextlib.suppress(IJOmeroError):  # at exit nobody is left to tell
+            connection.close()
+
+
+def save_image(
+    image: Any,
+    *,
+    to: Connection | str | Path | ImageAddress | None = None,
+    name: str | None = None,
+    dataset: ImageId | None = None,
+    source: Image | ImageId | None = None,
+    tables: Sequence[Table] = (),
+    rois: Sequence[Roi] = (),
+    progress: Progress = no_progress,
+    **changes: Any,
+) -> Image:
+    """Save pixels as a new image; `Connection.save_image` says what each parameter means.
+
+    Parameters
+    ----------
+    image
+        What to save.
+    to
+        An open connection or a store's address; the store of ``image`` (or of ``source``) without it.
+    name, dataset, source, tables, rois, progress, **changes
+        As for `Connection.save_image`.
+
+    Raises
+    ------
+    InvalidInputError
+        ``to`` is needed, since the image lies in no store.
+    """
+    if to is None:
+        parent = next((one for one in (image, source) if isinstance(one, Image)), None)
+        if parent is None:
+            raise InvalidInputError("to which store? Give to='~/images', to='omero://host' or an open connection")
+        to = parent.store
+    connection = to if isinstance(to, Connection) else kept_connection(to)
+    return connection.save_image(
+        image,
+        name=name,
+        dataset=dataset,
+        source=source,
+        tables=tables,
+        rois=rois,
+        progress=progress,
+        **changes,
+    )
