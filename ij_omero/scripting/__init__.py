@@ -1,1 +1,1 @@
-"""ImageJ modules as OMERO scripts."""
+"""ImageJ modules as OMERO scripts: generated wrappers, the job that a wrapper runs, installing and removing."""
