@@ -194,18 +194,17 @@ def _parse(source: str) -> Any:
     import omero
     from omero import scripts
 
-    clients = []
+    make, clients = omero.client, []
 
-    class Client(omero.client):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            clients.append(self)
+    def client() -> Any:
+        clients.append(make())
+        return clients[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(omero, "client", Client)
+        patch.setattr(omero, "client", client)
         parsed = scripts.parse_text(source)
-    for client in clients:
-        client.__del__()
+    for one in clients:
+        one.__del__()
     return parsed
 
 
