@@ -109,6 +109,8 @@ class ImageDescription:
         Ids in the store that the description was read from; None for an image that is not stored yet.
     dataset_id, dataset_name, owner, group
         Where the image lies in its store, where the store has such things.
+    source_id
+        The image of the same store that this one was made from, where the store knows.
 
     Raises
     ------
@@ -139,6 +141,7 @@ class ImageDescription:
     dataset_name: str | None = None
     owner: str | None = None
     group: str | None = None
+    source_id: ImageId | None = None
 
     def __post_init__(self) -> None:
         """Check sizes and complete the channels."""

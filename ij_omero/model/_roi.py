@@ -6,7 +6,7 @@ Coordinates are in pixels, with (0, 0) at the upper left corner of the upper lef
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -39,7 +39,7 @@ class _ShapeAttributes:
     stroke_width: float | None = None
     font_size: float | None = None
     transform: AffineTransform | None = None
-    shape_id: int | None = None
+    shape_id: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ class Mask(_ShapeAttributes):
         return int(self.bits.shape[0])
 
     def __eq__(self, other: object) -> bool:
-        """Compare place, position and bitmap; ids are left out."""
+        """Compare all but the ids."""
         if not isinstance(other, Mask):
             return NotImplemented
-        own = (self.x, self.y, self.z, self.c, self.t, self.text)
-        theirs = (other.x, other.y, other.z, other.c, other.t, other.text)
-        return own == theirs and np.array_equal(self.bits, other.bits)
+        compared = [each.name for each in fields(self) if each.compare and each.name != "bits"]
+        same = all(getattr(self, name) == getattr(other, name) for name in compared)
+        return same and np.array_equal(self.bits, other.bits)
 
     def __hash__(self) -> int:
         """Hash what is compared, save the bitmap's content."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ._contracts import ImageStore, PixelSink, PixelSource, ReadHints, WriteLayout
 from ._progress import Progress, no_progress
 from ._reading import check_request, read_array, write_array, write_order
+from ._tile_order import TileOrder
 
 __all__ = [
     "ImageStore",
@@ -16,6 +17,7 @@ __all__ = [
     "PixelSource",
     "Progress",
     "ReadHints",
+    "TileOrder",
     "WriteLayout",
     "check_request",
     "no_progress",

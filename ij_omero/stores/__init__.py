@@ -1,1 +1,32 @@
 """Image stores, one private module per backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._registry import find_image, open_store
+
+if TYPE_CHECKING:
+    from ._local import LocalStore
+    from ._memory import MemoryStore
+    from ._omero import OmeroStore
+
+__all__ = ["LocalStore", "MemoryStore", "OmeroStore", "find_image", "open_store"]
+
+_MODULES = {"LocalStore": "_local", "MemoryStore": "_memory", "OmeroStore": "_omero"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a store's class when it is first asked for: Ice and Zarr are not cheap."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        from ij_omero.errors import MissingDependencyError
+
+        raise MissingDependencyError(
+            f"{name} needs {error.name}, which is not installed; pip install 'ij-omero[omero]'"
+        ) from error

@@ -1,0 +1,125 @@
+"""Finding the store of an address through the entry point group ``ij_omero.stores``.
+
+An entry point's name is a scheme of addresses (``omero``, ``file``, ``memory``, ...); what it loads is called with the
+`ImageAddress` and the credentials, and returns an `ImageStore`::
+
+    [project.entry-points."ij_omero.stores"]
+    memory = "ij_omero.stores._registry:open_memory_store"
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from ij_omero.errors import AddressError, ImageNotFoundError, MissingDependencyError, StorageError
+from ij_omero.model import ImageAddress, ImageId, parse_address
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ij_omero.pixels import ImageStore
+
+GROUP = "ij_omero.stores"
+_EXTRAS = {"omero": "omero", "omeis": "all", "dvid": "all"}
+
+
+def open_store(address: str | Path | ImageAddress, **credentials: Any) -> ImageStore:
+    """Open the store that an address names; an image in the address is left aside.
+
+    Parameters
+    ----------
+    address
+        ``omero://host``, a folder, ``memory://name``, or the address of an image in such a store.
+    **credentials
+        What the store's kind takes besides: ``user``, ``password``, ``session_id``, ``group`` for a server;
+        ``create=False`` for a folder that must be there already.
+
+    Raises
+    ------
+    AddressError
+        The address does not parse, or no installed package serves its kind.
+    MissingDependencyError
+        A package that the kind needs is not installed.
+    StorageError, ConnectionFailedError, LoginError
+        The store cannot be opened.
+
+    Examples
+    --------
+    >>> open_store("memory://example").address.host
+    'example'
+    """
+    parsed = parse_address(address)
+    found = _entry_points().get(parsed.scheme)
+    if found is None:
+        raise AddressError(
+            f"no installed package opens {parsed.scheme}: addresses; there are {', '.join(sorted(_entry_points()))}"
+        )
+    try:
+        opener = found.load()
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{parsed.scheme}: addresses need {error.name or error}, which is not installed; "
+            f"pip install 'ij-omero[{_EXTRAS.get(parsed.scheme, 'all')}]'"
+        ) from error
+    store: ImageStore = opener(parsed, **credentials)
+    return store
+
+
+def find_image(address: str | Path | ImageAddress, **credentials: Any) -> tuple[ImageStore, ImageId]:
+    """Open the store of an image's address and return it with the image's id; the caller closes the store.
+
+    Raises
+    ------
+    ImageNotFoundError
+        The address names a store without an image, or no image of the store.
+    AddressError, MissingDependencyError, StorageError, ConnectionFailedError, LoginError
+        As `open_store` does.
+    """
+    parsed = parse_address(address)
+    if parsed.scheme == "file":
+        try:
+            store = open_store(parsed, **{"create": False, **credentials})
+        except StorageError as error:
+            if parsed.path is not None and not parsed.path.exists():
+                raise ImageNotFoundError(f"there is no image at {parsed.path}") from error
+            raise
+    else:
+        store = open_store(parsed, **credentials)
+    image_id = parsed.image_id
+    if image_id is None and parsed.scheme == "file":
+        images = [summary.image_id for summary in store.list_images()]
+        image_id = images[0] if len(images) == 1 else None
+    if image_id is None:
+        store.close()
+        raise ImageNotFoundError(f"{parsed} names a store, not one image; add the image, as in {parsed}/image/1")
+    return store, image_id
+
+
+def open_memory_store(address: ImageAddress) -> ImageStore:
+    """Return the memory store of an address."""
+    from ._memory import MemoryStore
+
+    return MemoryStore.named(address.host)
+
+
+def open_local_store(address: ImageAddress, *, create: bool = True) -> ImageStore:
+    """Return the local store of an address; of an image with a number, that of the folder it lies in."""
+    from ._local import LocalStore
+
+    if address.path is None:
+        raise AddressError("a file address without a path; expected the path of a folder of images")
+    if isinstance(address.image_id, int):
+        return LocalStore(address.path.parent, create=False)
+    return LocalStore(address.path, create=create and address.image_id is None)
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    own = {
+        "memory": "ij_omero.stores._registry:open_memory_store",
+        "file": "ij_omero.stores._registry:open_local_store",
+    }
+    found = {name: EntryPoint(name, value, GROUP) for name, value in own.items()}
+    return {**{each.name: each for each in entry_points(group=GROUP)}, **found}
