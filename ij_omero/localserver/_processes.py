@@ -26,13 +26,15 @@ _POLL_S = 0.05
 
 def start_time(pid: int) -> int | None:
     """Clock ticks since boot at which a process began; None where there is none, or only a zombie."""
-    with contextlib.suppress(OSError):
-        os.waitpid(pid, os.WNOHANG)  # a child of ours would stay as a zombie
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    if fields[0] in "ZX":
+        with contextlib.suppress(OSError):
+            os.waitpid(pid, os.WNOHANG)  # a child of ours would stay
+        return None
+    return int(fields[19])
 
 
 def boot_id() -> str:
