@@ -1,0 +1,101 @@
+"""ImageJ 1's ``Calibration`` and channel lookup tables <-> the description of an image."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ij_omero.errors import InvalidInputError
+from ij_omero.model import Channel, Quantity
+
+from ._primitive_arrays import from_java_array, to_java_array
+from ._runtime import java_class
+
+if TYPE_CHECKING:
+    from ij_omero.model import ImageDescription
+
+_log = logging.getLogger(__name__)
+_NO_UNIT = {"", "pixel", "pixels", "null", " ", "-"}
+# spellings of ImageJ 1 that the OME model does not share
+_IMAGEJ_UNITS = {
+    "inches": "in",
+    "inch": "in",
+    "angstrom": "Å",
+    "nanometer": "nm",
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "meter": "m",
+    "micrometer": "µm",
+    "msec": "ms",
+    "usec": "µs",
+    "minute": "min",
+    "minutes": "min",
+    "hour": "h",
+    "hours": "h",
+    "hr": "h",
+    "seconds": "s",
+}
+
+
+def quantity_of(value: float, unit: str | None) -> Quantity | None:
+    """Return a number of ImageJ with its unit, or None where it means nothing (pixels, 0, a unit unknown to OME)."""
+    text = (unit or "").strip()
+    if text.lower() in _NO_UNIT or not np.isfinite(value) or value <= 0:
+        return None
+    try:
+        return Quantity(float(value), _IMAGEJ_UNITS.get(text.lower(), text))
+    except InvalidInputError:
+        _log.warning("the calibration of %g %s is dropped: the OME model has no such unit", value, text)
+        return None
+
+
+def write_calibration(imp: Any, description: ImageDescription) -> None:
+    """Give an ImagePlus the physical sizes, time increment and units of a description."""
+    calibration = imp.getCalibration()
+    for axis, attribute in (("X", "pixelWidth"), ("Y", "pixelHeight"), ("Z", "pixelDepth")):
+        size = getattr(description, f"physical_size_{axis.lower()}")
+        if size is not None:
+            setattr(calibration, attribute, size.value)
+            getattr(calibration, f"set{axis}Unit")(size.unit)
+    if description.time_increment is not None:
+        calibration.frameInterval = description.time_increment.value
+        calibration.setTimeUnit(description.time_increment.unit)
+
+
+def read_calibration(imp: Any) -> dict[str, Quantity | None]:
+    """Return an ImagePlus' calibration as fields of an image description."""
+    calibration = imp.getCalibration()
+    x_unit = str(calibration.getXUnit())
+    return {
+        "physical_size_x": quantity_of(calibration.pixelWidth, x_unit),
+        "physical_size_y": quantity_of(calibration.pixelHeight, str(calibration.getYUnit())),
+        "physical_size_z": quantity_of(calibration.pixelDepth, str(calibration.getZUnit())),
+        "time_increment": quantity_of(calibration.frameInterval, str(calibration.getTimeUnit())),
+    }
+
+
+def lut_of(channel: Channel) -> Any:
+    """Return a linear ``ij.process.LUT`` from black to the channel's colour (white without one), with its window."""
+    red, green, blue = channel.color[:3] if channel.color else (255, 255, 255)
+    ramp = np.arange(256, dtype=np.float64) / 255
+    levels = [to_java_array(np.rint(ramp * level).astype(np.uint8)) for level in (red, green, blue)]
+    lut = java_class("ij.process.LUT")(*levels)
+    if channel.window:
+        lut.min, lut.max = channel.window
+    return lut
+
+
+def color_of(lut: Any) -> tuple[int, int, int, int]:
+    """Return the brightest colour of a lookup table; an inverted table has it first, others have it last."""
+    import jpype
+
+    levels = []
+    for getter in ("getReds", "getGreens", "getBlues"):
+        values = jpype.JArray(jpype.JByte)(256)
+        getattr(lut, getter)(values)
+        levels.append(from_java_array(values, np.uint8).astype(int))
+    table = np.stack(levels, axis=1)
+    red, green, blue = table[255 - int(np.argmax(table.sum(axis=1)[::-1]))].tolist()
+    return (red, green, blue, 255)

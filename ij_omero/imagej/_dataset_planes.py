@@ -1,0 +1,156 @@
+"""Reading a ``net.imagej.Dataset`` plane by plane, whatever its image is made of; only what is read is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ij_omero.errors import InvalidInputError, UnsupportedPixelTypeError
+from ij_omero.model import Channel, ImageDescription, PixelType
+
+from ._calibration import quantity_of
+from ._primitive_arrays import from_java_array
+from ._runtime import java_class
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ij_omero.model import Quantity
+
+_AXES = {"X": "X", "Y": "Y", "Z": "Z", "Channel": "C", "Time": "T"}
+_PIXEL_TYPES = {
+    "BitType": PixelType.BIT,
+    "ByteType": PixelType.INT8,
+    "UnsignedByteType": PixelType.UINT8,
+    "ShortType": PixelType.INT16,
+    "UnsignedShortType": PixelType.UINT16,
+    "IntType": PixelType.INT32,
+    "UnsignedIntType": PixelType.UINT32,
+    "FloatType": PixelType.FLOAT,
+    "DoubleType": PixelType.DOUBLE,
+}
+
+
+def dataset_axes(dataset: Any) -> dict[str, int]:
+    """Return the dimension of each axis X, Y, Z, C, T that a Dataset has.
+
+    Raises
+    ------
+    InvalidInputError
+        An axis of another kind with more than one position, or no X and Y.
+    """
+    axes: dict[str, int] = {}
+    for dimension in range(int(dataset.numDimensions())):
+        label = str(dataset.axis(dimension).type().getLabel())
+        axis = _AXES.get(label)
+        if axis is None or axis in axes:
+            if int(dataset.dimension(dimension)) == 1:
+                continue
+            raise InvalidInputError(
+                f"the Dataset {dataset.getName()} has an axis {label!r} that OMERO's images lack; "
+                "expected X, Y, Channel, Z and Time, each once"
+            )
+        axes[axis] = dimension
+    if "X" not in axes or "Y" not in axes:
+        raise InvalidInputError(f"the Dataset {dataset.getName()} has no X and Y axes")
+    return axes
+
+
+def dataset_pixel_type(dataset: Any) -> PixelType:
+    """Return the pixel type of a Dataset.
+
+    Raises
+    ------
+    UnsupportedPixelTypeError
+        The OME model has no such type.
+    """
+    name = str(dataset.getImgPlus().firstElement().getClass().getSimpleName())
+    if name not in _PIXEL_TYPES:
+        raise UnsupportedPixelTypeError(
+            f"the Dataset {dataset.getName()} has pixels of {name}; convert it to 8, 16 or 32 bits or float first"
+        )
+    return _PIXEL_TYPES[name]
+
+
+def dataset_description(dataset: Any) -> ImageDescription:
+    """Describe a Dataset: sizes, calibration and channel names and windows; no pixel is read but the first."""
+    axes = dataset_axes(dataset)
+    sizes = {axis: int(dataset.dimension(axes[axis])) if axis in axes else 1 for axis in "XYZCT"}
+    image = dataset.getImgPlus()
+    scales: dict[str, Quantity | None] = {}
+    for axis in "XYZT":
+        if axis not in axes:
+            continue
+        of_axis = dataset.axis(axes[axis])
+        unit = of_axis.unit()
+        scale = float(of_axis.averageScale(0.0, 1.0))
+        scales[axis] = quantity_of(scale, str(unit) if unit is not None else None)
+    channels = []
+    for index in range(sizes["C"]):
+        low, high = float(image.getChannelMinimum(index)), float(image.getChannelMaximum(index))
+        channels.append(Channel(window=(low, high) if low < high else None))
+    return ImageDescription(
+        str(dataset.getName() or "image"),
+        dataset_pixel_type(dataset),
+        *(sizes[axis] for axis in "XYZCT"),
+        physical_size_x=scales.get("X"),
+        physical_size_y=scales.get("Y"),
+        physical_size_z=scales.get("Z"),
+        time_increment=scales.get("T"),
+        channels=tuple(channels),
+    )
+
+
+def dataset_plane(dataset: Any, t: int, c: int, z: int) -> npt.NDArray[Any]:
+    """Read one plane of a Dataset as (Y, X)."""
+    import jpype
+
+    axes = dataset_axes(dataset)
+    pixel_type = dataset_pixel_type(dataset)
+    image = dataset.getImgPlus().getImg()
+    low = [0] * int(dataset.numDimensions())
+    high = [0] * len(low)
+    for axis, index in (("T", t), ("C", c), ("Z", z)):
+        if axis in axes:
+            low[axes[axis]] = high[axes[axis]] = index
+    size_x, size_y = int(dataset.dimension(axes["X"])), int(dataset.dimension(axes["Y"]))
+    high[axes["X"]], high[axes["Y"]] = size_x - 1, size_y - 1
+    longs = jpype.JArray(jpype.JLong)
+    views = java_class("net.imglib2.view.Views")
+    plane = views.zeroMin(views.interval(image, longs(low), longs(high)))
+    dims = longs([last - first + 1 for first, last in zip(low, high, strict=True)])
+    values = _copy(plane, dims, size_x * size_y, pixel_type)
+    # the copy has the dimensions in their order: X fastest where it comes before Y
+    if axes["X"] < axes["Y"]:
+        return values.reshape(size_y, size_x)
+    return np.ascontiguousarray(values.reshape(size_x, size_y).T)
+
+
+def _copy(plane: Any, dims: Any, count: int, pixel_type: PixelType) -> npt.NDArray[Any]:
+    """Copy a view into a new array image of its type, in Java, and that into numpy."""
+    import jpype
+
+    arrays = java_class("net.imglib2.img.array.ArrayImgs")
+    copy = java_class("net.imglib2.util.ImgUtil").copy
+    if pixel_type is PixelType.BIT:
+        bits = arrays.bits(dims)
+        copy(plane, bits)
+        words = from_java_array(bits.update(None).getCurrentStorageArray(), np.uint8)
+        return np.unpackbits(words, count=count, bitorder="little").astype(bool)
+    factory, element = _ARRAYS[pixel_type]
+    buffer = jpype.JArray(getattr(jpype, element))(count)
+    copy(plane, getattr(arrays, factory)(buffer, dims))
+    return from_java_array(buffer, pixel_type.dtype)
+
+
+_ARRAYS = {
+    PixelType.INT8: ("bytes", "JByte"),
+    PixelType.UINT8: ("unsignedBytes", "JByte"),
+    PixelType.INT16: ("shorts", "JShort"),
+    PixelType.UINT16: ("unsignedShorts", "JShort"),
+    PixelType.INT32: ("ints", "JInt"),
+    PixelType.UINT32: ("unsignedInts", "JInt"),
+    PixelType.FLOAT: ("floats", "JFloat"),
+    PixelType.DOUBLE: ("doubles", "JDouble"),
+}
