@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else EXIT_OK
     except click.ClickException as error:
-        error.show()
+        _say(f"error: {_one_line_of_click(error)}", settings)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted", settings)
@@ -148,6 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # the last resort: a fault of this package, said as such
         _say(f"error: unexpected {type(error).__name__}: {_one_line(error)}; --debug shows where", settings)
         return EXIT_INTERNAL
+
+
+def _one_line_of_click(error: click.ClickException) -> str:
+    """Say a usage error in click's words, and where to read on."""
+    message = " ".join(error.format_message().split())
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
+    return f"{message.rstrip('.')} (see {command} --help)" if command else message
 
 
 def _one_line(error: BaseException) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,11 @@ if TYPE_CHECKING:
     from ij_omero.images import Connection, Image
 
 F = TypeVar("F", bound="Callable[..., Any]")
-PASSWORD_VARIABLE = "OMERO_PASSWORD"  # noqa: S105 - the variable's name
 
 
 @dataclass
 class Login:
-    """Who asks."""
+    """Who asks, where the command line says so; the store asks the environment for the rest."""
 
     user: str | None = None
     password: str | None = None
@@ -41,19 +39,19 @@ class Login:
 def login_options(command: F) -> F:
     """Add --user, --password-file, --session and --group; the command gets them as one ``login``."""
 
-    @functools.wraps(command)
-    @click.option("--user", envvar="OMERO_USER", help="The user on an OMERO.server.  [env: OMERO_USER]")
+    @click.option("--user", help="The user on an OMERO.server.  [env: OMERO_USER]")
     @click.option(
         "--password-file",
         metavar="FILE",
-        help=f"A file that holds the password; - is standard input.  [env: {PASSWORD_VARIABLE}, the password itself]",
+        help="A file that holds the password; - is standard input.  [env: OMERO_PASSWORD, the password itself]",
     )
-    @click.option("--session", envvar="OMERO_SESSION", help="A session id to join.  [env: OMERO_SESSION]")
-    @click.option("--group", envvar="OMERO_GROUP", help="The group to work in, by name or id.  [env: OMERO_GROUP]")
+    @click.option("--session", help="The id of a session to join.  [env: OMERO_SESSION]")
+    @click.option("--group", help="The group to work in, by name or id.  [env: OMERO_GROUP]")
+    @functools.wraps(command)
     def with_login(
         *args: Any, user: str | None, password_file: str | None, session: str | None, group: str | None, **kwargs: Any
     ) -> Any:
-        password = _read_password(password_file) if password_file else os.environ.get(PASSWORD_VARIABLE)
+        password = _read_password(password_file) if password_file else None
         return command(*args, login=Login(user, password, session, group), **kwargs)
 
     return with_login  # type: ignore[return-value] # options were added, parameters taken away
@@ -91,4 +89,4 @@ def opened_image(address: str, login: Login) -> Iterator[Image]:
 
     store, image_id = split_address(address)
     with open_connection(store, login) as connection:
-        yield connection.open_image(image_id)
+        yield connection.open_image(connection.only_image_id() if image_id is None else image_id)

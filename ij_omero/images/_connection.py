@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from ij_omero.errors import ConnectionFailedError
+from ij_omero.errors import ConnectionFailedError, ImageNotFoundError, InvalidInputError
 from ij_omero.pixels import Progress, no_progress
 
 from ._image import Image
@@ -106,7 +107,7 @@ class Connection:
         """Forget an image; close its cells when it was the last that used them."""
         with self._lock:
             cache = self._private.pop(image, None)
-            for image_id, (shared, users) in list(self._shared.items()):
+            for image_id, (_, users) in list(self._shared.items()):
                 if image in users:
                     users.remove(image)
                     if not users:
@@ -118,6 +119,24 @@ class Connection:
     def list_images(self, dataset: ImageId | None = None) -> Iterator[ImageSummary]:
         """Yield the images in the order of their ids; of one dataset where it is given."""
         return self.store.list_images(dataset)
+
+    def only_image_id(self) -> ImageId:
+        """Return the id of the store's only image.
+
+        Raises
+        ------
+        ImageNotFoundError
+            The store has none.
+        InvalidInputError
+            It has several.
+        """
+        found = [summary.image_id for summary in itertools.islice(self.store.list_images(), 2)]
+        if not found:
+            raise ImageNotFoundError(f"there is no image at {self.address}; ij-omero list shows a store's images")
+        if len(found) > 1:
+            example = self.store.address_of(found[0])
+            raise InvalidInputError(f"{self.address} holds several images; name one, for example {example}")
+        return found[0]
 
     def save_image(
         self,

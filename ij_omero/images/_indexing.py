@@ -154,7 +154,8 @@ def read_selection(planes: Planes, selection: Selection, dtype: npt.DTypeLike) -
             planes.read(plane, region, out=target)
         else:
             target[...] = planes.read(plane, region)[pick]
-    return pixels[selection.final]
+    selected: npt.NDArray[Any] = pixels[selection.final]
+    return selected
 
 
 def write_selection(planes: Planes, selection: Selection, value: Any, dtype: npt.DTypeLike) -> None:

@@ -27,9 +27,9 @@ def to_xarray(image: Image) -> Any:
         raise MissingDependencyError(
             f"{error.name} is not installed, which arrays on demand need: pip install 'ij-omero[dask]'"
         ) from error
-    lazy = dask.array.from_array(
-        image, chunks=_chunks(image), name=False, asarray=False, meta=np.empty((0,) * 5, image.dtype)
-    )
+    meta = np.empty((0,) * 5, image.dtype)
+    from_array: Any = dask.array.from_array  # dask publishes no types for it
+    lazy = from_array(image, chunks=_chunks(image), name=False, asarray=False, meta=meta)
     array = xarray.DataArray(
         lazy, dims=AXES, coords=_coordinates(image.description), name=image.name, attrs=_attributes(image)
     )

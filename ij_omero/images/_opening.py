@@ -61,12 +61,10 @@ def connect(
     """
     from ij_omero.stores import OmeroStore
 
-    address = None
+    given: dict[str, Any] = {"user": user, "password": password, "session_id": session_id, "group": group, "port": port}
     if server is not None:
-        address = parse_address(server if server.startswith("omero:") else f"omero://{server}")
-    return Connection(
-        OmeroStore.connect(address, user=user, password=password, session_id=session_id, group=group, port=port)
-    )
+        given["server"] = server
+    return Connection(OmeroStore.connect(**{name: value for name, value in given.items() if value is not None}))
 
 
 def open_store(address: str | Path | ImageAddress, **login: Any) -> Connection:
@@ -112,23 +110,28 @@ def open_image(address: str | Path | ImageAddress, **login: Any) -> Image:
         No such image is visible.
     """
     store, image_id = split_address(address)
-    return kept_connection(store, **login).open_image(image_id)
+    connection = kept_connection(store, **login)
+    return connection.open_image(connection.only_image_id() if image_id is None else image_id)
 
 
-def split_address(address: str | Path | ImageAddress) -> tuple[ImageAddress, ImageId]:
+def split_address(address: str | Path | ImageAddress) -> tuple[ImageAddress, ImageId | None]:
     """Return the address of an image's store, and the image's id.
+
+    The id is None where a path leads to an OME-Zarr image that other software wrote: it is the only image of the store
+    that the path opens, see `Connection.only_image_id`.
 
     Raises
     ------
     AddressError
-        The address does not parse, or names a store and no image.
+        The address does not parse, or names a server and no image.
     """
     parsed = parse_address(address)
     if parsed.image_id is None:
-        example = f"{parsed}/1.ome.zarr" if parsed.scheme == "file" else f"{str(parsed).rstrip('/')}/image/42"
-        raise AddressError(f"{parsed} names no image; expected for example {example}")
+        if parsed.scheme != "file":
+            raise AddressError(f"{parsed} names no image; expected for example {str(parsed).rstrip('/')}/image/42")
+        return parsed, None
     path = parsed.path.parent if parsed.path is not None else None
-    return replace(parsed, image_id=None, pixels_id=None, path=path, name=None), parsed.image_id
+    return replace(parsed, image_id=None, path=path, name=None), parsed.image_id
 
 
 def kept_connection(address: str | Path | ImageAddress, **login: Any) -> Connection:

@@ -90,7 +90,7 @@ def _described(
     taken: dict[str, Any] = {}
     if origin is not None and origin is not own:
         same_plane = (own.size_x, own.size_y) == (origin.size_x, origin.size_y)
-        fields = ("physical_size_x", "physical_size_y") if same_plane else ()
+        fields: tuple[str, ...] = ("physical_size_x", "physical_size_y") if same_plane else ()
         fields += ("physical_size_z",) if own.size_z == origin.size_z else ()
         fields += ("time_increment",) if own.size_t == origin.size_t else ()
         taken = {field: getattr(origin, field) for field in fields if getattr(own, field) is None}

@@ -69,7 +69,8 @@ def _shade(pixels: npt.NDArray[np.float32], window: tuple[float, float] | None) 
         window = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     low, high = window
     scaled = (np.nan_to_num(pixels, nan=low, posinf=high, neginf=low) - low) / (high - low or 1.0)
-    return np.clip(scaled, 0, 1).astype(np.float32)
+    shade: npt.NDArray[np.float32] = np.clip(scaled, 0, 1).astype(np.float32)
+    return shade
 
 
 def _color_of(channel: Channel, index: int, count: int) -> tuple[int, int, int]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from ij_omero.errors import InvalidInputError
 from ij_omero.images._indexing import read_selection, select, write_selection
-from ij_omero.model import PlaneIndex, Region
+
+if TYPE_CHECKING:
+    from ij_omero.model import PlaneIndex, Region
 
 SHAPE = (2, 3, 4, 50, 60)
 Array = np.ndarray[Any, Any]
