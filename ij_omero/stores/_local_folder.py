@@ -75,7 +75,13 @@ class StoreFolder:
     def image_folders(self) -> Iterator[tuple[ImageId, Path]]:
         """Yield the ids and folders of what may be images, numbers first."""
         try:
-            names = [entry.name for entry in os.scandir(self.path) if entry.name.endswith(".zarr") and entry.is_dir()]
+            # Within a Zarr hierarchy of another program (a series, a well) every folder may be an image
+            within = any(part.endswith(".zarr") for part in self.path.parts)
+            names = [
+                entry.name
+                for entry in os.scandir(self.path)
+                if (within or entry.name.endswith(".zarr")) and entry.is_dir()
+            ]
         except OSError as error:
             raise storage_error(error, f"cannot read the image store {self.path}") from error
         own, foreign = {}, []

@@ -105,14 +105,14 @@ def open_memory_store(address: ImageAddress) -> ImageStore:
 
 
 def open_local_store(address: ImageAddress, *, create: bool = True) -> ImageStore:
-    """Return the local store of an address; of an image with a number, that of the folder it lies in."""
+    """Return the local store of an address; of an image, that of the folder that it lies in."""
     from ._local import LocalStore
 
     if address.path is None:
         raise AddressError("a file address without a path; expected the path of a folder of images")
-    if isinstance(address.image_id, int):
+    if address.image_id is not None:
         return LocalStore(address.path.parent, create=False)
-    return LocalStore(address.path, create=create and address.image_id is None)
+    return LocalStore(address.path, create=create)
 
 
 @cache
