@@ -78,8 +78,8 @@ class Home:
             others = sorted({entry.name for entry in self.folder.iterdir()} - known)
             if others and not (self.folder / ".wiping").exists():
                 raise InvalidInputError(
-        return file_lock(self.folder / _LOCK, lambda: progress(f"another process works on {self.folder}; waiting"))
-                    "another folder"
+                    f"{self.folder} is not empty and was not made by a local server ({', '.join(others[:3])} ...): "
+                    "name another folder"
                 )
 
     def make(self) -> None:
