@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LABEL = "Label"
 # classes of scijava-table by their later and their earlier home (the embedded runtime has the earlier one)
 _GENERIC_TABLES = ("org.scijava.table.DefaultGenericTable", "net.imagej.table.DefaultGenericTable")
+_GENERIC_COLUMNS = ("org.scijava.table.GenericColumn", "net.imagej.table.GenericColumn")
 _TABLES = ("org.scijava.table.Table", "net.imagej.table.Table")
 
 
@@ -93,22 +94,23 @@ def to_scijava_table(table: Table) -> Any:
     start()
     import jpype
 
-    kinds = _known(_GENERIC_TABLES)
+    kinds, columns = _known(_GENERIC_TABLES), _known(_GENERIC_COLUMNS)
     if not kinds:
         raise ImageJError("this ImageJ has no SciJava tables (neither org.scijava.table nor net.imagej.table)")
     boxes = {
         ColumnKind.DOUBLE: jpype.JClass("java.lang.Double"),
         ColumnKind.BOOL: jpype.JClass("java.lang.Boolean"),
         ColumnKind.STRING: jpype.JString,
+        ColumnKind.MASK: jpype.JString,
     }
-    java = kinds[0](len(table.columns), len(table))
-    for index, column in enumerate(table.columns):
-        java.setColumnHeader(index, column.name)
-        for row, value in enumerate(column.values.tolist() if column.values.ndim == 1 else column.values):
-            if column.values.ndim > 1:
-                java.set(index, row, to_java_array(np.asarray(value)))
-            else:
-                java.set(index, row, boxes.get(column.kind, jpype.JClass("java.lang.Long"))(value))
+    # whole columns are added: the embedded runtime's appendColumn() fails on a newer scijava-common
+    java = kinds[0]()
+    for column in table.columns:
+        cells = columns[0](column.name)
+        box = boxes.get(column.kind, jpype.JClass("java.lang.Long"))
+        for value in column.values if column.values.ndim > 1 else column.values.tolist():
+            cells.add(to_java_array(value) if column.values.ndim > 1 else box(value))
+        java.add(cells)
     return java
 
 
