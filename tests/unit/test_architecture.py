@@ -1,4 +1,4 @@
-"""The drawing in docs/architecture.md is true: layers import downwards only, modules stay small and say what they are."""
+"""The drawing in docs/architecture.md is true: layers import downwards only, modules are small and named."""
 
 from __future__ import annotations
 
