@@ -9,6 +9,7 @@ from ._ice_wheel import ice_wheel
 from ._imagej import imagej_class_path
 from ._jars import PinnedJar, fetch_jars, read_lock
 from ._java import MINIMUM_JAVA, Java, find_java
+from ._packages import group_names, set_up
 from ._progress import Progress, log_progress
 from ._services import IceServices, fetch_ice_services, find_ice_services, find_postgres
 
@@ -26,6 +27,7 @@ __all__ = [
     "find_ice_services",
     "find_java",
     "find_postgres",
+    "group_names",
     "ice_wheel",
     "imagej_class_path",
     "log_progress",
@@ -33,5 +35,6 @@ __all__ = [
     "prokaryote_jar",
     "read_lock",
     "recorded_file",
+    "set_up",
     "write_whole",
 ]

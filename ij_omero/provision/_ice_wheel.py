@@ -116,7 +116,7 @@ def _is_whole(wheel: Path) -> bool:
 
 
 def _build(python: str, interpreter: _Interpreter, wheel: Path, progress: Progress, jobs: int) -> None:
-    tools = _toolchain(progress)
+    tools = _toolchain(interpreter, progress)
     python_include = _python_headers(python, interpreter, progress)
     source = ice_source(python, progress)
     common = [path for kind in ("*.cpp", "*.c") for path in (source / "src" / "ice").rglob(kind)]
@@ -181,7 +181,7 @@ def _check(result: subprocess.CompletedProcess[str], what: str) -> None:
         raise SetupError(f"{what} failed; the compiler said:\n{result.stderr.strip()[-2000:]}")
 
 
-def _toolchain(progress: Progress) -> _Toolchain:
+def _toolchain(interpreter: _Interpreter, progress: Progress) -> _Toolchain:
     for program in ("gcc", "g++"):
         if not shutil.which(program):
             raise SetupError(
@@ -191,11 +191,17 @@ def _toolchain(progress: Progress) -> _Toolchain:
     version = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=False)  # noqa: S607
     include: list[str] = []
     link: list[str] = []
+    prefixes = [Path(folder).parent for folder in interpreter.include if not folder.startswith("/usr/include/")]
     for header, package, library, runtime in (
         ("openssl/ssl.h", "libssl-dev", "libssl.so", r"libssl\d\S*"),
         ("bzlib.h", "libbz2-dev", "libbz2.so", r"libbz2-1\S*"),
     ):
-        if not _has_header(header):
+        if any((prefix / header).exists() for prefix in prefixes):  # conda's and such bring their own
+            include += [f"-I{prefix}" for prefix in prefixes]
+            link += [
+                part for prefix in prefixes for part in (f"-L{prefix.parent}/lib", f"-Wl,-rpath,{prefix.parent}/lib")
+            ]
+        elif not _has_header(header):
             root = unpack_packages(package, [package], runtime, f"usr/include/**/{header}", progress)
             # opensslconf.h lies in the folder of the architecture
             include += [
