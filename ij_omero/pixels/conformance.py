@@ -17,6 +17,7 @@ Subclass what applies in a test module, and override the fixtures and the class 
 # ruff: noqa: S101 - these are tests
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -75,7 +76,7 @@ def example_pixels(description: ImageDescription, seed: int = 0) -> npt.NDArray[
     if dtype.kind == "b":
         return generator.integers(0, 2, shape).astype(bool)
     if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
+        limits = np.iinfo(dtype.name)
         return generator.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
     real = generator.normal(0, 1e4, shape)
     if dtype.kind == "c":
@@ -107,7 +108,7 @@ class PixelSourceConformance:
         levels, description = source.levels, source.description
         assert (levels[0].width, levels[0].height) == (description.size_x, description.size_y)
         assert [level.index for level in levels] == list(range(len(levels)))
-        for larger, smaller in zip(levels, levels[1:], strict=False):
+        for larger, smaller in itertools.pairwise(levels):
             assert (smaller.width, smaller.height) <= (larger.width, larger.height)
             assert smaller.width * smaller.height < larger.width * larger.height
         for level in levels:

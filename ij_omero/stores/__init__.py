@@ -7,13 +7,32 @@ from typing import TYPE_CHECKING, Any
 from ._registry import find_image, open_store
 
 if TYPE_CHECKING:
+    from ._importing import import_picture
     from ._local import LocalStore
     from ._memory import MemoryStore
     from ._omero import OmeroStore
+    from ._picture_reading import read_picture
+    from ._picture_writing import export_picture
 
-__all__ = ["LocalStore", "MemoryStore", "OmeroStore", "find_image", "open_store"]
+__all__ = [
+    "LocalStore",
+    "MemoryStore",
+    "OmeroStore",
+    "export_picture",
+    "find_image",
+    "import_picture",
+    "open_store",
+    "read_picture",
+]
 
-_MODULES = {"LocalStore": "_local", "MemoryStore": "_memory", "OmeroStore": "_omero"}
+_MODULES = {
+    "LocalStore": "_local",
+    "MemoryStore": "_memory",
+    "OmeroStore": "_omero",
+    "export_picture": "_picture_writing",
+    "import_picture": "_importing",
+    "read_picture": "_picture_reading",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ import re
 import shutil
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ij_omero.errors import ImageNotFoundError, StorageError
 
@@ -145,6 +145,19 @@ class StoreFolder:
 
     def _remember(self, last_id: int) -> None:
         write_atomically(self.path / MARKER, json.dumps({"format": 1, "last_id": last_id}))
+
+
+class WritingFolder(Protocol):
+    """A folder in which one image is being written."""
+
+    image_id: int
+    path: Path
+
+    def finish(self) -> None:
+        """Make the image visible."""
+
+    def abandon(self) -> None:
+        """Remove the folder."""
 
 
 class Writing:

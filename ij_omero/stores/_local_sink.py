@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ._local_folder import Writing
+    from ._local_folder import WritingFolder
 
 
 class LocalSink:
@@ -31,8 +31,8 @@ class LocalSink:
     It holds one row of tiles per resolution level in memory.
     """
 
-    def __init__(self, writing: Writing, description: ImageDescription, tile: int) -> None:
-        self._writing: Writing | None = writing
+    def __init__(self, writing: WritingFolder, description: ImageDescription, tile: int) -> None:
+        self._writing: WritingFolder | None = writing
         self._description = description
         self._sizes = pyramid_sizes(description.size_x, description.size_y, tile)
         self._tile = tile

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
-from ij_omero.model import ImageId
 from ij_omero.pixels import ImageStore, PixelSource, write_array
 from ij_omero.pixels.conformance import ImageStoreConformance, PixelSourceConformance, example_pixels
 from ij_omero.pixels.wrappers import LatencySource, LoggingSource
@@ -17,6 +13,12 @@ from ij_omero.stores import LocalStore, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from ij_omero.model import ImageId
 
 EVERYTHING = ImageStoreConformance.keeps | {"acquired", "time_increment", "source"}
 
