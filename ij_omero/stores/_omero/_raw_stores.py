@@ -1,0 +1,124 @@
+"""A few RawPixelsStores of one image, kept open, each used by one caller at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ij_omero.errors import ReadError
+
+from ._failures import FAILURES
+from ._ice import omero
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._session import Connection, OmeroSession
+
+PYRAMID_PATIENCE = 60.0
+"""Seconds to wait for a pyramid that the server is still building."""
+
+
+@dataclass
+class RawStore:
+    """A RawPixelsStore of the server, the connection that it belongs to and the resolution level it is set to."""
+
+    proxy: Any
+    connection: Connection
+    level: int | None = None
+
+
+class RawStores:
+    """The pool. Two calls at once on one store hang the server's session, so a store is never lent twice.
+
+    Parameters
+    ----------
+    session, pixels_id, context
+        Whose pixels, and the Ice context (group) in which they are read.
+    size
+        How many stores at most; two carry planes best, four small tiles.
+    """
+
+    def __init__(self, session: OmeroSession, pixels_id: int, context: dict[str, str], size: int) -> None:
+        self.size = size
+        self._session = session
+        self._pixels_id = pixels_id
+        self._context = context
+        self._idle: list[RawStore] = []
+        self._lent = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def lend(self, wanted: int = 1) -> Iterator[list[RawStore]]:
+        """Lend at least one store, waiting for it, and at most as many as are wanted and free now.
+
+        After an exception the stores are closed: nobody knows in which state they are.
+        """
+        connection = self._session.connection()
+        stores: list[RawStore] = []
+        failed = True
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._lent < self.size)
+            if self._closed:
+                raise ReadError("the image is closed; open it again")
+            count = min(wanted, self.size - self._lent)
+            self._lent += count
+            while self._idle and len(stores) < count:
+                stores.append(self._idle.pop())
+        try:
+            outdated = [store for store in stores if store.connection is not connection]
+            stores = [store for store in stores if store.connection is connection]
+            for store in outdated:
+                close_store(store.proxy)
+            while len(stores) < count:
+                stores.append(self._open(connection))
+            yield stores
+            failed = False
+        finally:
+            with self._changed:
+                self._lent -= count
+                keep = not failed and not self._closed
+                if keep:
+                    self._idle.extend(stores)
+                self._changed.notify_all()
+            if not keep:
+                for store in stores:
+                    close_store(store.proxy)
+
+    def close(self) -> None:
+        """Close the idle stores now and the others when they are given back."""
+        with self._changed:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._changed.notify_all()
+        for store in idle:
+            close_store(store.proxy)
+
+    def _open(self, connection: Connection) -> RawStore:
+        proxy = connection.factory.createRawPixelsStore(self._context)
+        deadline = time.monotonic() + PYRAMID_PATIENCE
+        try:
+            while True:
+                try:
+                    proxy.setPixelsId(self._pixels_id, True, self._context)
+                    return RawStore(proxy, connection)
+                except omero.MissingPyramidException as error:
+                    pause = min(max(error.backOff / 1000, 0.1), 2.0)
+                    if self._closed or time.monotonic() + pause > deadline:
+                        raise
+                    time.sleep(pause)
+        except BaseException:
+            close_store(proxy)
+            raise
+
+
+def close_store(proxy: Any) -> None:
+    """Close a stateful service; one whose connection is gone is closed already."""
+    try:
+        proxy.close()
+    except FAILURES:
+        return

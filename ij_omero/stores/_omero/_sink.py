@@ -1,0 +1,255 @@
+"""A new image of the server as a `PixelSink`: whole when finished, gone when not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from ij_omero.errors import IJOmeroError, InvalidInputError, UnsupportedPixelTypeError, WriteError
+from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region
+from ij_omero.pixels import TileOrder, WriteLayout
+
+from ._completing import NewImage, complete_image
+from ._deleting import delete_objects
+from ._failures import FAILURES, LOST, translated
+from ._ice import omero
+from ._marks import unfinished_mark, unfinished_name
+from ._pixel_bytes import MAX_CALL, encode, wire_dtype
+from ._raw_stores import close_store
+from ._statistics import ChannelRanges
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy.typing as npt
+
+    from ._session import Connection, OmeroSession
+
+_LOG = logging.getLogger("ij_omero.omero")
+_INT_MAX = 2**31 - 1
+_LARGEST_PLANE_CALL = 128 << 20
+"""Bytes of a plane that is still sent in one call; Ice takes 250 MB."""
+
+_PYRAMID_TILE = 512
+"""The server proposes 256; it takes and keeps what the first tile has, and 512 is written and read faster."""
+
+being_written: set[tuple[str, int]] = set()
+"""(server, image id) of what this process is writing."""
+
+
+class OmeroSink:
+    """Writes one new image; one call is on its way while the next tile is encoded.
+
+    Parameters
+    ----------
+    session
+        The login.
+    description
+        What the image will be.
+    context
+        The Ice context of the group that the image goes to.
+    dataset_id, source_id
+        What it is linked to; both exist.
+    """
+
+    def __init__(
+        self,
+        session: OmeroSession,
+        description: ImageDescription,
+        context: dict[str, str],
+        *,
+        dataset_id: int | None = None,
+        source_id: int | None = None,
+    ) -> None:
+        check_storable(description)
+        self._session = session
+        self._description = description
+        self._context = context
+        self._ranges = ChannelRanges(description.size_c)
+        self._lock = threading.RLock()
+        self._state = "open"
+        self._pending: Any = None
+        self._proxy: Any = None
+        self._pyramid = False
+        self._doing = f"creating the image {description.name!r} at {session.login.server}"
+        # Not again after a lost connection: the image may exist, and nobody would know its id.
+        image_id, self._pixels_id = session.call(self._doing, self._create, again=False, otherwise=WriteError)
+        self._image_id = image_id
+        being_written.add(self._key)
+        self._links = (dataset_id, source_id)
+        try:
+            self._layout = session.call(self._doing, self._open, again=False, otherwise=WriteError)
+        except BaseException:
+            self.abandon()
+            raise
+        self._order = TileOrder(description, self._layout)
+
+    @property
+    def description(self) -> ImageDescription:
+        """What the image will be."""
+        return self._description
+
+    @property
+    def layout(self) -> WriteLayout:
+        """Planes below the server's plane limit, tiles above it."""
+        return self._layout
+
+    def write(self, plane: PlaneIndex, region: Region, pixels: npt.NDArray[Any]) -> None:
+        """Write the next tile; see `PixelSink.write`. A refusal may show at the following call."""
+        with self._lock:
+            self._check_open()
+            plane, region = PlaneIndex(*plane), Region(*region)
+            self._order.check(plane, region, pixels)
+            data = encode(pixels, self._description.pixel_type)
+            self._ranges.add(plane.c, pixels)
+            try:
+                self._wait()
+                if (region.width, region.height) == (self._description.size_x, self._description.size_y):
+                    if not self._pyramid:
+                        self._pending = self._proxy.begin_setPlane(data, plane.z, plane.c, plane.t)
+                        self._order.advance()
+                        return
+                self._pending = self._proxy.begin_setTile(data, plane.z, plane.c, plane.t, *region)
+                self._order.advance()
+            except FAILURES as error:
+                raise self._failed(error, f"writing {tuple(region)} of plane {tuple(plane)}") from error
+
+    def finish(self) -> int:
+        """Make the image whole and visible and return its id; see `PixelSink.finish`."""
+        with self._lock:
+            self._check_open()
+            try:
+                self._order.require_complete()
+                try:
+                    self._wait()
+                    self._proxy.save()
+                    proxy, self._proxy = self._proxy, None
+                    close_store(proxy)
+                    dataset_id, source_id = self._links
+                    image = NewImage(
+                        self._image_id,
+                        self._pixels_id,
+                        self._description,
+                        self._context,
+                        self._session.identity.user_id,
+                        dataset_id,
+                        source_id,
+                        self._ranges,
+                    )
+                    complete_image(self._session.connection(), image)
+                except FAILURES as error:
+                    raise self._failed(error, "finishing it") from error
+            except BaseException:
+                self.abandon()
+                raise
+            self._state = "finished"
+            being_written.discard(self._key)
+            return self._image_id
+
+    def abandon(self) -> None:
+        """Delete the half-made image; twice, or after `finish`, does nothing."""
+        with self._lock:
+            if self._state != "open":
+                return
+            self._state = "abandoned"
+            proxy, self._proxy = self._proxy, None
+            if proxy is not None:
+                try:
+                    self._wait(proxy)
+                except FAILURES as error:
+                    _LOG.debug("the last tile of an abandoned image: %s", type(error).__name__)
+                close_store(proxy)
+            try:
+                self._session.call(f"removing the unfinished image {self._image_id}", self._delete)
+            except IJOmeroError as error:
+                _LOG.warning("%s; it stays marked as unfinished, remove_unfinished() of a new store removes it", error)
+            finally:
+                being_written.discard(self._key)
+
+    def __enter__(self) -> Self:
+        """Return the sink."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Abandon the image unless it was finished."""
+        self.abandon()
+
+    @property
+    def _key(self) -> tuple[str, int]:
+        return (self._session.login.server, self._image_id)
+
+    def _check_open(self) -> None:
+        if self._state != "open":
+            raise WriteError(f"the image is {self._state}; create a new one")
+
+    def _wait(self, proxy: Any = None) -> None:
+        """Wait for the call on its way: a store takes one at a time."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            proxy = proxy or self._proxy
+            end = proxy.end_setTile if pending.getOperation() == "setTile" else proxy.end_setPlane
+            end(pending)
+
+    def _failed(self, error: Exception, what: str) -> IJOmeroError:
+        if isinstance(error, LOST):
+            self._session.lost(self._connection)
+        return translated(error, f"{self._doing}: {what}", WriteError)
+
+    def _create(self, connection: Connection) -> tuple[int, int]:
+        description = self._description
+        pixel_type = PixelType.UINT8 if description.pixel_type is PixelType.BIT else description.pixel_type
+        query = connection.service("Query")
+        stored_type = query.findByString("PixelsType", "value", pixel_type.value)
+        image_id = (
+            connection.service("Pixels")
+            .createImage(
+                description.size_x,
+                description.size_y,
+                description.size_z,
+                description.size_t,
+                list(range(description.size_c)),
+                stored_type,
+                unfinished_name(description.name),
+                unfinished_mark(description.name),
+                self._context,
+            )
+            .val
+        )
+        parameters = omero.sys.ParametersI().addId(image_id)
+        rows = query.projection("select p.id from Pixels p where p.image.id = :id", parameters, self._context)
+        return image_id, rows[0][0].val
+
+    def _open(self, connection: Connection) -> WriteLayout:
+        self._connection = connection
+        self._proxy = connection.factory.createRawPixelsStore(self._context)
+        self._proxy.setPixelsId(self._pixels_id, False, self._context)
+        self._pyramid = self._proxy.requiresPixelsPyramid()
+        width, height = self._description.size_x, self._description.size_y
+        if self._pyramid:
+            proposed = self._proxy.getTileSize()
+            return WriteLayout(min(max(_PYRAMID_TILE, proposed[0]), width), min(max(_PYRAMID_TILE, proposed[1]), height))
+        row = width * wire_dtype(self._description.pixel_type).itemsize
+        if row * height <= _LARGEST_PLANE_CALL:
+            return WriteLayout(width, height)
+        # Above the plane limit, but of a type that has no pyramids: the server takes whole rows only.
+        return WriteLayout(width, max(1, MAX_CALL // row))
+
+    def _delete(self, connection: Connection) -> None:
+        delete_objects(connection, "Image", [self._image_id], self._context)
+
+
+def check_storable(description: ImageDescription) -> None:
+    """Raise UnsupportedPixelTypeError or InvalidInputError for an image that no OMERO.server can hold."""
+    if description.pixel_type.is_complex:
+        raise UnsupportedPixelTypeError(
+            f"OMERO.server refuses {description.pixel_type.value} pixels; save real and imaginary part, or magnitude "
+            "and phase, as two channels of float or double"
+        )
+    for axis, size in zip("XYZCT", description.sizes, strict=True):
+        if size > _INT_MAX:
+            raise InvalidInputError(f"Length of {axis} axis is too large for OMERO: {size}; the limit is {_INT_MAX}")

@@ -1,0 +1,375 @@
+"""An OMERO.server as an `ImageStore`."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from ij_omero.errors import InvalidInputError, NotFoundError, ReadError, StorageError, WriteError
+from ij_omero.model import (
+    ImageAddress,
+    ImageDescription,
+    ImageId,
+    ImageSummary,
+    Roi,
+    Table,
+    TableSummary,
+)
+
+from . import _rois, _sessions, _tables
+from ._credentials import Login, find_login
+from ._deleting import delete_objects
+from ._describing import Described, check_dataset_id, describe, image_number, not_found
+from ._ice import omero
+from ._listing import find_unfinished, list_images
+from ._marks import UnfinishedImage
+from ._session import ALL_GROUPS, Connection, OmeroSession
+from ._sink import OmeroSink
+from ._source import OmeroSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+
+class OmeroStore:
+    """The images of an OMERO.server that one user may see; all methods may be called from any thread.
+
+    Made by `connect` or `of_client`. Images are found in every group that the user may read; new ones go to the
+    session's group, or to the group of the dataset that is given.
+
+    Parameters
+    ----------
+    session
+        A login; closed with the store when it is the store's own.
+    shared
+        Whether the session comes from the pool of this process.
+    """
+
+    def __init__(self, session: OmeroSession, *, shared: bool = True) -> None:
+        self._session = session
+        self._shared = shared
+        self._sources: weakref.WeakSet[OmeroSource] = weakref.WeakSet()
+        self._sinks: weakref.WeakSet[OmeroSink] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def connect(
+        cls,
+        address: str | ImageAddress | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        *,
+        port: int | None = None,
+        group: str | None = None,
+        session_id: str | None = None,
+        encrypted: bool | None = None,
+    ) -> OmeroStore:
+        """Log in, or share the session of an earlier login with the same server, user, group and secret.
+
+        Parameters
+        ----------
+        address
+            A host, or an address such as ``omero://ana@omero.example.org:4064``; an image in it is left aside.
+        user, password, session_id
+            Credentials. What is not given is looked for in the environment (``OMERO_SESSION``, ``OMERO_USER``,
+            ``OMERO_PASSWORD``), in ``ICE_CONFIG`` and in the session that ``omero login`` stored.
+        port
+            4064 unless given.
+        group
+            The name of the group to work in; an administrator may name one that they are no member of.
+        encrypted
+            False for pixels over plain TCP after an encrypted login, which is faster where the server offers it.
+
+        Raises
+        ------
+        LoginError
+            No credentials, or the server refuses them.
+        ConnectionFailedError
+            No server answers.
+
+        Examples
+        --------
+        >>> with OmeroStore.connect("omero.example.org", "ana", "secret") as store:  # doctest: +SKIP
+        ...     store.describe(42).sizes
+        """
+        login = find_login(
+            address, user, password, port=port, group=group, session_id=session_id, encrypted=encrypted
+        )
+        return cls(_sessions.acquire(login))
+
+    @classmethod
+    def of_client(cls, client: Any, *, group: str | None = None) -> OmeroStore:
+        """Use a session of omero-py that is open already: an ``omero.client`` or a ``BlitzGateway``.
+
+        It stays its owner's: closing the store leaves it open.
+        """
+        plain = getattr(client, "c", client)
+        if not isinstance(plain, omero.clients.BaseClient):
+            raise InvalidInputError(f"expected an omero.client or a BlitzGateway, not {type(client).__name__}")
+        host, port = plain.getProperty("omero.host"), plain.getProperty("omero.port") or "4064"
+        return cls(OmeroSession(Login(host, int(port), group=group), client=plain), shared=False)
+
+    def __repr__(self) -> str:
+        """Name the server, the user and the group."""
+        who = self._session.identity
+        return f"<OmeroStore {who.user}@{self._session.login.server}, group {who.group!r}>"
+
+    @property
+    def session(self) -> OmeroSession:
+        """The login: who it is, and calls to the server that are repeated after a lost connection."""
+        return self._session
+
+    @property
+    def address(self) -> ImageAddress:
+        """``omero://user@host:port``."""
+        return self._address(None)
+
+    def address_of(self, image_id: ImageId) -> ImageAddress:
+        """Return the image's address, without a secret."""
+        return self._address(image_number(image_id))
+
+    def list_images(self, dataset: ImageId | None = None) -> Iterator[ImageSummary]:
+        """Yield the images of the session's group, or of one dataset, in the order of their ids."""
+        self._check_open()
+        if dataset is None:
+            return list_images(self._session, None, self._session.group_context)
+        number = check_dataset_id(dataset)
+        self._dataset_group(number)
+        return list_images(self._session, number, ALL_GROUPS)
+
+    def describe(self, image_id: ImageId, *, pixels_id: int | None = None) -> ImageDescription:
+        """Return what an image is; see `ImageStore.describe`.
+
+        Parameters
+        ----------
+        image_id
+            The image.
+        pixels_id
+            Which of its Pixels, where it has several.
+        """
+        return self._described(image_id, pixels_id).description
+
+    def source_of(self, image_id: ImageId) -> int | None:
+        """Return the id of the image that an image was made from, None where that is not recorded."""
+        return self._described(image_id).source_id
+
+    def open(self, image_id: ImageId, *, pixels_id: int | None = None, parallel: int = 2) -> OmeroSource:
+        """Open an image's pixels for reading; see `ImageStore.open`.
+
+        Parameters
+        ----------
+        image_id, pixels_id
+            The image, and which of its Pixels.
+        parallel
+            Calls in flight at most: two are best for planes, four for small tiles.
+        """
+        described = self._described(image_id, pixels_id)
+        context = {"omero.group": str(described.group_id)}
+        source = OmeroSource(self._session, described.description, context, parallel=parallel)
+        with self._lock:
+            self._sources.add(source)
+        return source
+
+    def create(
+        self, description: ImageDescription, *, dataset: ImageId | None = None, source: ImageId | None = None
+    ) -> OmeroSink:
+        """Begin a new image; see `ImageStore.create`."""
+        self._check_open()
+        context = self._session.group_context
+        dataset_id = None
+        if dataset is not None:
+            dataset_id = check_dataset_id(dataset)
+            context = {"omero.group": str(self._dataset_group(dataset_id))}
+        source_id = None
+        if source is not None:
+            source_id = image_number(source)
+            self._image_group(source_id)
+        sink = OmeroSink(self._session, description, context, dataset_id=dataset_id, source_id=source_id)
+        with self._lock:
+            self._sinks.add(sink)
+        return sink
+
+    def delete(self, image_id: ImageId) -> None:
+        """Delete an image with its annotations and ROIs; an unknown id raises ImageNotFoundError."""
+        number = image_number(image_id)
+        self._image_group(number)
+        self._session.call(
+            f"deleting image {number}",
+            lambda connection: delete_objects(connection, "Image", [number], ALL_GROUPS),
+            otherwise=StorageError,
+        )
+
+    def find_or_create_dataset(self, name: str) -> int:
+        """Return the id of the user's dataset of this name in the session's group; a new one where there is none."""
+        self._check_open()
+        if not name.strip():
+            raise InvalidInputError("a dataset needs a name")
+
+        def find(connection: Connection) -> int:
+            parameters = omero.sys.ParametersI().addString("name", name)
+            parameters.addLong("owner", self._session.identity.user_id)
+            hql = "select d.id from Dataset d where d.name = :name and d.details.owner.id = :owner order by d.id"
+            rows = connection.service("Query").projection(hql, parameters, self._session.group_context)
+            if rows:
+                return int(rows[0][0].val)
+            dataset = omero.model.DatasetI()
+            dataset.name = omero.rtypes.rstring(name)
+            saved = connection.service("Update").saveAndReturnObject(dataset, self._session.group_context)
+            return int(saved.id.val)
+
+        return self._session.call(f"finding or making the dataset {name!r}", find, otherwise=WriteError)
+
+    def unfinished(self) -> list[UnfinishedImage]:
+        """Return the user's images that were begun and never finished, by this or any other process."""
+        self._check_open()
+        return find_unfinished(self._session)
+
+    def remove_unfinished(self, *, older_than: datetime.timedelta = datetime.timedelta(days=1)) -> list[int]:
+        """Delete unfinished images whose writer is gone and return their ids.
+
+        Parameters
+        ----------
+        older_than
+            For images begun on another machine, where nobody here can tell whether the writer lives.
+        """
+        now = datetime.datetime.now(datetime.timezone.utc)
+        gone = [
+            image.image_id
+            for image in self.unfinished()
+            if image.being_written is False or (image.being_written is None and now - image.started > older_than)
+        ]
+        for image_id in gone:
+            self._session.call(
+                f"removing the unfinished image {image_id}",
+                lambda connection, image_id=image_id: delete_objects(connection, "Image", [image_id], ALL_GROUPS),
+                otherwise=StorageError,
+            )
+        return gone
+
+    def tables(self, image_id: ImageId) -> list[TableSummary]:
+        """Return the tables that are attached to an image; their ids are original file ids."""
+        return _tables.list_tables(self._session, image_number(image_id), self._image_group(image_id))
+
+    def read_table(
+        self,
+        table_id: int | str,
+        *,
+        columns: Sequence[str] | None = None,
+        rows: range | None = None,
+        condition: str | None = None,
+    ) -> Table:
+        """Read a table; see `ImageStore.read_table`.
+
+        Parameters
+        ----------
+        table_id
+            The id of its original file.
+        columns
+            Which columns; None is all.
+        rows
+            Which rows; None is all.
+        condition
+            A condition on columns in PyTables' syntax, ``"(Area > 50) & (Mean < 10)"``, within ``rows``.
+        """
+        self._check_open()
+        return _tables.read_table(self._session, table_id, columns=columns, rows=rows, condition=condition)
+
+    def save_table(self, image_id: ImageId, table: Table) -> int:
+        """Attach a new table to an image and return the id of its original file."""
+        return _tables.save_table(self._session, image_number(image_id), self._image_group(image_id), table)
+
+    def rois(self, image_id: ImageId) -> list[Roi]:
+        """Return the image's ROIs, with their ids and those of their shapes."""
+        return _rois.read_rois(self._session, image_number(image_id), self._image_group(image_id))
+
+    def save_rois(self, image_id: ImageId, rois: Sequence[Roi]) -> list[int | str]:
+        """Add ROIs to an image and return their new ids, in order."""
+        return _rois.save_rois(self._session, image_number(image_id), self._image_group(image_id), rois)
+
+    def update_rois(self, image_id: ImageId, rois: Sequence[Roi]) -> list[int | str]:
+        """Change ROIs in place: those with the id of one of this image keep it, the others are added.
+
+        Shapes with an id keep it; shapes that are missing from a ROI are removed from it. ROIs that are not given
+        stay as they are.
+        """
+        group_id = self._image_group(image_id)
+        return _rois.save_rois(self._session, image_number(image_id), group_id, rois, in_place=True)
+
+    def delete_rois(self, roi_ids: Sequence[int | str]) -> None:
+        """Delete ROIs with their shapes."""
+        self._check_open()
+        _rois.delete_rois(self._session, roi_ids)
+
+    def close(self) -> None:
+        """Close sources, abandon unfinished images, and end the session unless others use it; twice is allowed."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            sources, sinks = list(self._sources), list(self._sinks)
+        for sink in sinks:
+            sink.abandon()
+        for source in sources:
+            source.close()
+        if self._shared:
+            _sessions.release(self._session)
+        else:
+            self._session.close()
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the store."""
+        self.close()
+
+    def _address(self, image_id: int | None) -> ImageAddress:
+        login = self._session.login
+        return ImageAddress(
+            "omero", login.host, login.port, self._session.identity.user, image_id, encrypted=login.encrypted
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ReadError("this store is closed; connect again")
+
+    def _described(self, image_id: ImageId, pixels_id: int | None = None) -> Described:
+        self._check_open()
+        return describe(self._session, image_id, pixels_id)
+
+    def _image_group(self, image_id: ImageId) -> int:
+        number = image_number(image_id)
+        group_id = self._group_of("Image", number)
+        if group_id is None:
+            raise not_found(self._session, number)
+        return group_id
+
+    def _dataset_group(self, dataset_id: int) -> int:
+        group_id = self._group_of("Dataset", dataset_id)
+        if group_id is None:
+            raise NotFoundError(
+                f"there is no dataset {dataset_id} at {self._session.login.server}, or "
+                f"{self._session.identity.user} may not see it; find_or_create_dataset(name) makes one"
+            )
+        return group_id
+
+    def _group_of(self, kind: str, number: int) -> int | None:
+        self._check_open()
+        hql = f"select o.details.group.id from {kind} o where o.id = :id"  # noqa: S608 - kind is one of two words here
+        parameters = omero.sys.ParametersI().addId(number)
+        rows = self._session.call(
+            f"looking for {kind.lower()} {number}",
+            lambda connection: connection.service("Query").projection(hql, parameters, ALL_GROUPS),
+        )
+        return int(rows[0][0].val) if rows else None
+
+
