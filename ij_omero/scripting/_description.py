@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ._types import Role, omero_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ij_omero.imagej import ModuleDescription, ModuleParameter
 
 MESSAGE = "MESSAGE"
-
-
-@dataclass(frozen=True)
-class ParameterDescription:
-    """One input or output of a module.
-
-    Parameters
-    ----------
-    name
-        The name under which ImageJ takes or gives it.
-    java_type
-        The full name of its Java class, such as ``"java.lang.Double"``, ``"double"`` or ``"net.imagej.Dataset"``; an
-        array's ends in ``[]``.
-    label, description
-        Texts for people; may be empty.
-    required
-        Whether the module refuses to run without it.
-    default, minimum, maximum, step
-        None where there is none.
-    choices
-        What it may be; empty where everything may be.
-    style, visibility
-        SciJava's widget style and ``ItemVisibility``.
-    """
-
-    name: str
-    java_type: str
-    label: str = ""
-    description: str = ""
-    required: bool = True
-    default: Any = None
-    minimum: Any = None
-    maximum: Any = None
-    step: Any = None
-    choices: tuple[Any, ...] = ()
-    style: str = ""
-    visibility: str = "NORMAL"
+ATTACH_TO = "attachToImages"
 
 
 @dataclass(frozen=True)
@@ -59,6 +31,9 @@ class WrappedModule:
         The menus that lead to it, its own entry included; empty for a module without one.
     inputs, outputs
         Its parameters in their order.
+    attachments
+        Names of tables and ROIs among the outputs -> names of the images that they are attached to, where the module
+        says so; otherwise to all its input images.
     """
 
     identifier: str
@@ -66,6 +41,35 @@ class WrappedModule:
     menu: tuple[str, ...] = ()
     description: str = ""
     version: str = ""
-    inputs: tuple[ParameterDescription, ...] = ()
-    outputs: tuple[ParameterDescription, ...] = ()
-    headless: bool = True
+    inputs: tuple[ModuleParameter, ...] = ()
+    outputs: tuple[ModuleParameter, ...] = ()
+    attachments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def image_inputs(self) -> tuple[str, ...]:
+        """The names of the inputs that are images."""
+        return tuple(one.name for one in self.inputs if omero_type(one.java_type).role is Role.IMAGE)
+
+
+def wrap(module: ModuleDescription, version: str = "") -> WrappedModule:
+    """Return how an OMERO script shows a module of ImageJ."""
+    return WrappedModule(
+        module.identifier,
+        module.title,
+        module.menu,
+        module.description,
+        version,
+        module.inputs,
+        module.outputs,
+        _attachments(module),
+    )
+
+
+def _attachments(module: ModuleDescription) -> dict[str, tuple[str, ...]]:
+    """Read ``attachToImages="name1, name2"`` of outputs, as imagej-omero has it."""
+    found = {}
+    for output in module.outputs:
+        named = getattr(output, "properties", {}).get(ATTACH_TO)
+        if named:
+            found[output.name] = tuple(one for one in re.split(r",\s*", str(named).strip()) if one)
+    return found

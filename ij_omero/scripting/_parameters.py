@@ -14,7 +14,9 @@ from ._types import Kind, OmeroType, Role, omero_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._description import ParameterDescription, WrappedModule
+    from ij_omero.imagej import ModuleParameter
+
+    from ._description import WrappedModule
 
 DATA_TYPE = "Data_Type"
 IDS = "IDs"
@@ -127,7 +129,7 @@ def _selection(image_inputs: int) -> list[ScriptParameter]:
     ]
 
 
-def _keys(items: Sequence[ParameterDescription], images: Sequence[bool]) -> list[str]:
+def _keys(items: Sequence[ModuleParameter], images: Sequence[bool]) -> list[str]:
     one_image = sum(images) == 1
     taken = [*_RESERVED, *([IMAGE_ID] if one_image else [])]
     others = [item.name for item, image in zip(items, images, strict=True) if not (one_image and image)]
@@ -135,7 +137,7 @@ def _keys(items: Sequence[ParameterDescription], images: Sequence[bool]) -> list
     return [IMAGE_ID if one_image and image else next(keys) for image in images]
 
 
-def _input(item: ParameterDescription, type_: OmeroType, key: str) -> ScriptParameter:
+def _input(item: ModuleParameter, type_: OmeroType, key: str) -> ScriptParameter:
     values = tuple(dict.fromkeys(clean_text(str(choice)) for choice in item.choices))
     kind = type_.kind
     if values and type_.role is Role.VALUE:
@@ -169,7 +171,7 @@ def _input(item: ParameterDescription, type_: OmeroType, key: str) -> ScriptPara
     )
 
 
-def _outputs(items: Sequence[ParameterDescription]) -> tuple[ScriptParameter, ...]:
+def _outputs(items: Sequence[ModuleParameter]) -> tuple[ScriptParameter, ...]:
     types = [omero_type(item.java_type) for item in items]
     keys = _keys(items, [kind.role is Role.IMAGE for kind in types])
     outputs = [
@@ -186,7 +188,7 @@ def _outputs(items: Sequence[ParameterDescription]) -> tuple[ScriptParameter, ..
     return (*outputs, ScriptParameter(MESSAGE_KEY, Kind.STRING, description="What was done."))
 
 
-def _description(item: ParameterDescription, type_: OmeroType, key: str) -> str:
+def _description(item: ModuleParameter, type_: OmeroType, key: str) -> str:
     """Return label and description, with what OMERO has no field for: the step, and what an id is of."""
     parts = [part for part in (item.label, item.description) if part and parameter_key(part) != key]
     if type_.role is not Role.VALUE:

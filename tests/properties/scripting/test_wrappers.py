@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ij_omero.scripting._description import ParameterDescription, WrappedModule
+from ij_omero.imagej._description import ModuleParameter
+from ij_omero.scripting._description import WrappedModule
 from ij_omero.scripting._names import distinct, file_stem, parameter_key
 from ij_omero.scripting._source import Target, script_source
 
@@ -74,7 +75,7 @@ values = st.one_of(
     st.just(float("nan")),
 )
 parameters = st.builds(
-    ParameterDescription,
+    ModuleParameter,
     name=texts,
     java_type=types,
     label=texts,

@@ -1,0 +1,23 @@
+"""``python -m ij_omero.scripting IDENTIFIER``: the body of a wrapper, when the server's Python is another one."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def main(arguments: list[str]) -> int:
+    """Join the session that ``ICE_CONFIG`` names and run the module."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m ij_omero.scripting IDENTIFIER, where ICE_CONFIG names a job's settings\n")
+        return 2
+    from omero import scripts
+
+    from ij_omero.scripting import run_job
+
+    client: Any = scripts.client("ij_omero")
+    return run_job(client, arguments[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,340 @@
+"""The body of a wrapper: joins the job's session, runs the module for every image, brings everything back to OMERO."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ij_omero.errors import IJOmeroError, InvalidInputError, ScriptError
+
+from ._modules import find_wrapped_module, run_wrapped_module
+from ._parameters import DATA_TYPE, DATASET_ID, IDS, MESSAGE_KEY, NEW_IMAGE, script_parameters
+from ._saving import Saved, Saver
+from ._selection import images_of, places_of
+from ._types import Role
+from ._values import module_value, rtype_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ._description import WrappedModule
+    from ._parameters import ScriptParameters
+    from ._selection import Place
+
+_log = logging.getLogger("ij_omero.job")
+_KEEP_ALIVE_S = 60
+_DEFAULT_LIMIT_S = 3600.0  # omero.scripts.timeout, unless the server says otherwise
+_MARGIN_S = 20.0  # what is left of the time limit for reporting
+
+
+@dataclass
+class _Progress:
+    """What became of the runs."""
+
+    done: list[Saved] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.failed or self.skipped else 0
+
+
+def run_job(client: Any, identifier: str) -> int:
+    """Run an ImageJ module as the job of an OMERO script.
+
+    The module runs once for each image that the inputs name; an image that fails does not end the others. New images
+    go to the dataset of the image that they were made from, tables and ROIs are attached to it. The outputs are those
+    that the module declares, ``Message`` for people, and objects that OMERO.web shows as links.
+
+    Parameters
+    ----------
+    client
+        The ``omero.client`` of the job, which joined its session; it is closed at the end.
+    identifier
+        The module's identifier.
+
+    Returns
+    -------
+    int
+        The exit status: 0, or 1 where something failed; what, is in ``Message`` and on standard error.
+    """
+    _log_to_streams()
+    started = time.monotonic()
+    with _ended_by_signals():
+        try:
+            client.enableKeepAlive(_KEEP_ALIVE_S)
+            module = find_wrapped_module(identifier)
+            progress, outputs = _run_all(client, module, started)
+            for key, value in outputs.items():
+                client.setOutput(key, value)
+            return progress.exit_code
+        except (IJOmeroError, OSError) as error:
+            _fail(client, str(error))
+            return 1
+        finally:
+            client.closeSession()
+
+
+def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progress, dict[str, Any]]:
+    parameters = script_parameters(module)
+    given = _inputs_of(client)
+    unknown = set(given) - {one.key for one in parameters.inputs}
+    if unknown:
+        raise ScriptError(
+            f"{module.title} has no input {', '.join(sorted(unknown))} any more; generate the scripts again"
+        )
+    values = _module_values(module, parameters, given)
+    runs = _runs(client, parameters, module, given)
+    places = places_of(client, [image for run in runs for image in run.values()])
+    limit = _time_limit(client)
+    job = _JobMessage(client)
+    progress = _Progress()
+    with Saver(client, module, _marks(module, values), given.get(DATASET_ID)) as saver:
+        longest = 0.0
+        for number, run in enumerate(runs, 1):
+            what = ", ".join(f"{places[one].name} ({one})" for one in run.values()) or module.title
+            spent = time.monotonic() - started
+            if number > 1 and spent + longest > limit - _MARGIN_S:
+                progress.skipped.append(what)
+                continue
+            job.say(f"{module.title}: {number} of {len(runs)}, {what}")
+            try:
+                progress.done.append(_run_one(saver, module, parameters, values, run, places))
+            except (IJOmeroError, OSError) as error:
+                progress.failed[what] = str(error)
+                _log.error("%s failed: %s", what, error)
+            longest = max(longest, time.monotonic() - started - spent)
+    message = _message(module, progress, len(runs), limit)
+    _log.info("%s", message)
+    return progress, _outputs(parameters, progress, message)
+
+
+def _run_one(
+    saver: Saver,
+    module: WrappedModule,
+    parameters: ScriptParameters,
+    values: Mapping[str, Any],
+    run: Mapping[str, int],
+    places: Mapping[int, Place],
+) -> Saved:
+    """Run the module once and save what comes out."""
+    with contextlib.ExitStack() as opened:
+        inputs = dict(values)
+        own = [places[one] for one in run.values()]
+        for name, image_id in run.items():
+            inputs[name] = opened.enter_context(saver.opened(image_id, places[image_id]))
+        for parameter in parameters.inputs:
+            name = parameter.source or ""
+            if name in values and parameter.role in (Role.TABLE, Role.ROIS, Role.ROI):
+                inputs[name] = saver.read(parameter.role, values[name])
+        result = run_wrapped_module(module, inputs)
+        if result.log:
+            _log.info("%s", result.log)
+        return saver.save(result, own)
+
+
+def _inputs_of(client: Any) -> dict[str, Any]:
+    from omero.rtypes import unwrap
+
+    given = {key: unwrap(client.getInput(key)) for key in client.getInputKeys()}
+    # OMERO.web sends fields that were left empty as empty texts
+    return {key: value for key, value in given.items() if value is not None and value != []}
+
+
+def _module_values(module: WrappedModule, parameters: ScriptParameters, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the module's inputs, images excepted."""
+    described = {item.name: item for item in module.inputs}
+    return {
+        one.source: module_value(one, described[one.source], given[one.key])
+        for one in parameters.inputs
+        if one.source is not None and one.role is not Role.IMAGE and one.key in given
+    }
+
+
+def _runs(
+    client: Any, parameters: ScriptParameters, module: WrappedModule, given: Mapping[str, Any]
+) -> list[dict[str, int]]:
+    """Return for each run which image goes into which input of the module."""
+    inputs = parameters.images
+    if not inputs:
+        return [{}]
+    named = {str(one.source): int(given[one.key]) for one in inputs if one.key in given}
+    open_inputs = [str(one.source) for one in inputs if str(one.source) not in named]
+    ids = [int(one) for one in given.get(IDS, [])]
+    if ids and not open_inputs:
+        keys = " or ".join(one.key for one in inputs)
+        raise InvalidInputError(f"images are named twice, by {IDS} and by {keys}; give one of them")
+    images = images_of(client, str(given.get(DATA_TYPE, "Image")), ids)
+    required = {item.name for item in module.inputs if item.required}
+    if not images:
+        missing = [one.key for one in inputs if one.source in open_inputs and one.source in required]
+        if missing:
+            raise InvalidInputError(f"no image is given: set {IDS} (with {DATA_TYPE}) or {' and '.join(missing)}")
+        return [named]
+    each = len(open_inputs)
+    if len(images) % each:
+        raise InvalidInputError(
+            f"{module.title} takes {each} images for each run ({', '.join(open_inputs)}), and {IDS} name {len(images)}"
+        )
+    groups = [images[start : start + each] for start in range(0, len(images), each)]
+    return [{**named, **dict(zip(open_inputs, group, strict=True))} for group in groups]
+
+
+def _marks(module: WrappedModule, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    from ij_omero import __version__
+
+    pairs = [("Module", module.title), ("Identifier", module.identifier)]
+    if module.version:
+        pairs.append(("Version", module.version))
+    pairs += [(name, str(value)) for name, value in values.items()]
+    return [*pairs, ("ij_omero", __version__)]
+
+
+def _outputs(parameters: ScriptParameters, progress: _Progress, message: str) -> dict[str, Any]:
+    """Return the script's outputs: as declared after one run, lists of them after several."""
+    from omero.model import FileAnnotationI, ImageI
+    from omero.rtypes import robject, rstring
+
+    outputs: dict[str, Any] = {}
+    for one in parameters.outputs:
+        found = [saved.outputs[one.source] for saved in progress.done if one.source in saved.outputs]
+        if found:
+            outputs[one.key] = rtype_of(found[0], one.kind) if len(progress.done) == 1 else rtype_of(found)
+    images = [image for saved in progress.done for image in saved.image_ids]
+    if images:
+        outputs["Image_IDs"] = rtype_of_ids(images)
+        outputs.setdefault("Image_ID", rtype_of_ids(images[:1]).val[0])
+        outputs[NEW_IMAGE] = robject(ImageI(images[0], False))
+    tables = [table for saved in progress.done for table in saved.table_ids]
+    if tables:
+        outputs["Table_IDs"] = rtype_of_ids(tables)
+    attachment = next((one for saved in progress.done for one in saved.attachment_ids), None)
+    if attachment is not None:
+        outputs["Table"] = outputs.get("Table", robject(FileAnnotationI(attachment, False)))
+    rois = [roi for saved in progress.done for roi in saved.roi_ids]
+    if rois:
+        outputs["ROI_IDs"] = rtype_of_ids(rois)
+    outputs[MESSAGE_KEY] = rstring(message)
+    return outputs
+
+
+def rtype_of_ids(ids: Sequence[int]) -> Any:
+    """Return ids as a list of RLong."""
+    from omero.rtypes import rlist, rlong
+
+    return rlist([rlong(one) for one in ids])
+
+
+def _message(module: WrappedModule, progress: _Progress, runs: int, limit: float) -> str:
+    """Say what was done, for people."""
+    images = [str(image) for saved in progress.done for image in saved.image_ids]
+    tables = sum(len(saved.table_ids) for saved in progress.done)
+    rois = sum(len(saved.roi_ids) for saved in progress.done)
+    values = [f"{name}: {text}" for saved in progress.done[:1] for name, text in saved.texts.items()]
+    count = "done" if runs == 1 and progress.done else f"{len(progress.done)} of {runs} done"
+    made = [
+        f"new image{'s' * (len(images) > 1)} {', '.join(images[:20])}{' ...' * (len(images) > 20)}" if images else "",
+        f"{tables} table{'s' * (tables > 1)}" if tables else "",
+        f"{rois} ROI{'s' * (rois > 1)}" if rois else "",
+    ]
+    said = ", ".join(part for part in made if part)
+    lines = [f"{module.title}: {count}{': ' * bool(said)}{said}.", *values]
+    lines += [f"Failed: {what}: {why}" for what, why in progress.failed.items()]
+    if progress.skipped:
+        lines.append(
+            f"Not begun, since the server ends scripts after {limit / 60:.0f} minutes: {', '.join(progress.skipped)}. "
+            "Run the script again on these, or ask for a longer omero.scripts.timeout."
+        )
+    lines += [warning for saved in progress.done for warning in saved.warnings]
+    return "\n".join(dict.fromkeys(lines))
+
+
+class _JobMessage:
+    """The job's message on the server, which clients show while they wait; said at most twice a second."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._last = 0.0
+        self._job = client.getProperty("omero.job")
+
+    def say(self, text: str) -> None:
+        """Log the text and make it the job's message, where the server takes one."""
+        _log.info("%s", text)
+        if not self._job or time.monotonic() - self._last < 0.5:
+            return
+        self._last = time.monotonic()
+        import Ice
+        import omero
+
+        try:
+            context = self._client.sf.getAdminService().getEventContext()
+            group = {"omero.group": str(context.groupId)}
+            handle = self._client.sf.createJobHandle(group)
+            try:
+                handle.attach(int(self._job), group)
+                handle.setMessage(text[:250], group)
+            finally:
+                handle.close(group)
+        except (omero.ServerError, Ice.Exception) as error:
+            _log.debug("the job's message could not be set: %s", error)
+            self._job = ""
+
+
+def _time_limit(client: Any) -> float:
+    """Return how many seconds the server gives a script."""
+    import omero
+
+    try:
+        text = client.sf.getConfigService().getConfigValue("omero.scripts.timeout")
+        return float(text) / 1000 if text else _DEFAULT_LIMIT_S
+    except (omero.ServerError, ValueError):  # a normal user may not ask
+        return _DEFAULT_LIMIT_S
+
+
+def _fail(client: Any, text: str) -> None:
+    """Say why the script failed: on standard error, and as its message."""
+    import Ice
+    import omero
+    from omero.rtypes import rstring
+
+    _log.error("%s", text)
+    with contextlib.suppress(omero.ServerError, Ice.Exception):  # without a session there is nobody to tell
+        client.setOutput(MESSAGE_KEY, rstring(f"Failed: {text}"))
+
+
+def _log_to_streams() -> None:
+    """Let the job's log be what the script prints: what happens on standard output, what fails on standard error."""
+    if _log.handlers:
+        return
+    out, err = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    out.addFilter(lambda record: record.levelno < logging.WARNING)
+    err.setLevel(logging.WARNING)
+    for handler in (out, err):
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let the processor's SIGTERM end the script in order, so that a half-written image is taken back."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(f"signal {number}")
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not the main thread: a test, or a worker
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

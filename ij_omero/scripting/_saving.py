@@ -1,0 +1,178 @@
+"""What a run needs from the server and what it leaves there: images opened, results saved, attached and marked."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from ._marking import mark
+from ._selection import image_of_roi
+from ._types import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from ij_omero.images import Connection, Image
+
+    from ._description import WrappedModule
+    from ._modules import RunResult
+    from ._selection import Place
+
+_log = logging.getLogger("ij_omero.job")
+
+
+@dataclass
+class Saved:
+    """What one run left on the server.
+
+    ``outputs`` holds the module's outputs by name: ids of what was saved, and plain values; ``texts`` those values as
+    texts, for the message.
+    """
+
+    image_ids: list[int] = field(default_factory=list)
+    table_ids: list[int] = field(default_factory=list)
+    attachment_ids: list[int] = field(default_factory=list)
+    roi_ids: list[int] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Saver:
+    """The connections of a job, one per group, and the way in which its results are kept.
+
+    Parameters
+    ----------
+    client
+        The job's client.
+    module
+        The module that runs.
+    marks
+        Key-value pairs for every result.
+    dataset_id
+        Where new images go; None for where the image they were made from lies.
+    """
+
+    def __init__(
+        self, client: Any, module: WrappedModule, marks: Sequence[tuple[str, str]], dataset_id: int | None = None
+    ) -> None:
+        self._client = client
+        self._module = module
+        self._marks = marks
+        self._dataset_id = dataset_id
+        self._own_group = int(client.sf.getAdminService().getEventContext().groupId)
+        self._connections: dict[int, Connection] = {}
+
+    def connection(self, group_id: int | None = None) -> Connection:
+        """Return the connection that works in a group; the job's own group where it is None."""
+        group_id = self._own_group if group_id is None else group_id
+        if group_id not in self._connections:
+            from ij_omero.images import Connection
+            from ij_omero.stores import OmeroStore
+
+            self._connections[group_id] = Connection(OmeroStore.of_client(self._client, group=str(group_id)))
+        return self._connections[group_id]
+
+    @contextlib.contextmanager
+    def opened(self, image_id: int, place: Place) -> Iterator[Image]:
+        """Give an image; what the module wrote into it is forgotten afterwards, unless it came out as a result."""
+        image = self.connection(place.group_id).open_image(image_id, share=False)
+        try:
+            yield image
+        finally:
+            image.discard_edits()
+            image.close()
+
+    def read(self, role: Role, given: int) -> Any:
+        """Return the table or the ROIs that an id names."""
+        store = self.connection().store
+        if role is Role.TABLE:
+            return store.read_table(given)
+        if role is Role.ROIS:
+            return store.rois(given)
+        return [one for one in store.rois(image_of_roi(self._client, given)) if one.roi_id == given]
+
+    def save(self, result: RunResult, sources: Sequence[Place]) -> Saved:
+        """Save what a run gave: images as new images, tables and ROIs attached, all of it marked."""
+        saved = Saved()
+        first = sources[0] if sources else None
+        group_id = first.group_id if first else self._own_group
+        new: dict[str, int] = {}
+        for name, image in result.images.items():
+            new[name] = self._save_image(image, name, first, saved)
+            saved.image_ids.append(new[name])
+            saved.outputs[name] = new[name]
+        store = self.connection(group_id).store
+        for name, table in result.tables.items():
+            ids = [int(store.save_table(one, table)) for one in self._attached_to(name, sources, new, saved)]
+            saved.table_ids += ids
+            if ids:
+                saved.outputs[name] = ids[0]
+        for name, rois in result.rois.items():
+            ids = []
+            for image_id in self._attached_to(name, sources, new, saved):
+                ids = [int(one) for one in store.save_rois(image_id, list(rois))]
+                saved.roi_ids += ids
+            saved.outputs[name] = ids
+        for name, value in result.values.items():
+            saved.outputs[name] = value
+            saved.texts[name] = str(value)
+        self._mark(saved, group_id)
+        return saved
+
+    def _save_image(self, image: Any, name: str, source: Place | None, saved: Saved) -> int:
+        connection = self.connection(source.group_id if source else None)
+        datasets = [self._dataset_id] if self._dataset_id else list(source.dataset_ids) if source else []
+        if not datasets:
+            saved.warnings.append("New images are in no dataset; move them where they belong, or set Dataset_ID.")
+        title = self._module.title.removesuffix("...").strip()
+        new = connection.save_image(
+            image,
+            name=f"{source.name} - {title}" if source else title,
+            dataset=datasets[0] if datasets else None,
+            source=source.image_id if source else None,
+        )
+        with new:
+            return int(new.image_id)
+
+    def _attached_to(self, name: str, sources: Sequence[Place], new: dict[str, int], saved: Saved) -> list[int]:
+        """Return the images that a table or ROIs belong to: those that the module names, else all input images."""
+        named = self._module.attachments.get(name, ())
+        inputs = [item.name for item in self._module.inputs]
+        places = dict(zip([one for one in inputs if one in self._module.image_inputs], sources, strict=False))
+        chosen = [places[one].image_id if one in places else new[one] for one in named if one in places or one in new]
+        images = chosen or [one.image_id for one in sources] or list(new.values())
+        if not images:
+            saved.warnings.append(f"{name} was not kept: there is no image to attach it to.")
+        return list(dict.fromkeys(images))
+
+    def _mark(self, saved: Saved, group_id: int) -> None:
+        mark(
+            self._client,
+            self._marks,
+            group_id=group_id,
+            images=saved.image_ids,
+            table_files=saved.table_ids,
+            rois=saved.roi_ids,
+        )
+
+    def close(self) -> None:
+        """Close the connections; the session stays the job's."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def __enter__(self) -> Self:
+        """Return the saver."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()

@@ -1,0 +1,118 @@
+"""Which images a script works on: ids of images, or of what contains them, and where those images lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ij_omero.errors import InvalidInputError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_ALL_GROUPS = {"omero.group": "-1"}
+# Container -> the images in it, as (container id, image id) in the order in which people see them.
+_IMAGES_OF = {
+    "Image": "select i.id, i.id from Image i where i.id in (:ids)",
+    "Dataset": "select l.parent.id, l.child.id from DatasetImageLink l where l.parent.id in (:ids)",
+    "Project": "select p.parent.id, l.child.id from ProjectDatasetLink p, DatasetImageLink l "
+    "where p.child.id = l.parent.id and p.parent.id in (:ids)",
+    "Well": "select s.well.id, s.image.id from WellSample s where s.well.id in (:ids)",
+    "Plate": "select s.well.plate.id, s.image.id from WellSample s where s.well.plate.id in (:ids)",
+    "Screen": "select l.parent.id, s.image.id from ScreenPlateLink l, WellSample s "
+    "where s.well.plate.id = l.child.id and l.parent.id in (:ids)",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image lies: its group, and the datasets that hold it."""
+
+    image_id: int
+    name: str
+    group_id: int
+    dataset_ids: tuple[int, ...] = ()
+
+
+def images_of(client: Any, data_type: str, ids: Iterable[int]) -> list[int]:
+    """Return the ids of the images that are in containers, or are named themselves; each once, in the given order.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such kind of container.
+    NotFoundError
+        An id is unknown or not visible to this user, or there is no image in what was given.
+    """
+    wanted = list(dict.fromkeys(int(one) for one in ids))
+    if data_type not in _IMAGES_OF:
+        raise InvalidInputError(f"Data_Type is {data_type!r}; expected one of {', '.join(_IMAGES_OF)}")
+    if not wanted:
+        return []
+    visible = f"select o.id from {data_type} o where o.id in (:ids)"  # noqa: S608 - one of the six words above
+    seen = {row[0] for row in _query(client, visible, wanted)}
+    unknown = [one for one in wanted if one not in seen]
+    if unknown:
+        raise NotFoundError(
+            f"no {data_type} with id {', '.join(map(str, unknown))} is visible to this user; "
+            f"check the IDs, and that Data_Type ({data_type}) is what they are of"
+        )
+    found: dict[int, list[int]] = {one: [] for one in wanted}
+    for container, image in _query(client, _IMAGES_OF[data_type], wanted):
+        found[container].append(image)
+    images = list(dict.fromkeys(image for one in wanted for image in sorted(found[one])))
+    if not images:
+        raise NotFoundError(f"{data_type} {', '.join(map(str, wanted))} holds no images")
+    return images
+
+
+def places_of(client: Any, image_ids: Sequence[int]) -> dict[int, Place]:
+    """Return where images lie.
+
+    Raises
+    ------
+    NotFoundError
+        An image is unknown or not visible to this user.
+    """
+    if not image_ids:
+        return {}
+    ids = list(dict.fromkeys(image_ids))
+    rows = _query(client, "select i.id, i.name, i.details.group.id from Image i where i.id in (:ids)", ids)
+    datasets: dict[int, list[int]] = {}
+    links = "select l.child.id, l.parent.id from DatasetImageLink l where l.child.id in (:ids)"
+    for image, dataset in _query(client, links, ids):
+        datasets.setdefault(image, []).append(dataset)
+    places = {row[0]: Place(row[0], row[1], row[2], tuple(sorted(datasets.get(row[0], ())))) for row in rows}
+    unknown = [one for one in ids if one not in places]
+    if unknown:
+        raise NotFoundError(f"no image with id {', '.join(map(str, unknown))} is visible to this user; check the IDs")
+    return places
+
+
+def image_of_roi(client: Any, roi_id: int) -> int:
+    """Return the id of the image that an ROI lies on.
+
+    Raises
+    ------
+    NotFoundError
+        The ROI is unknown or not visible, or lies on no image.
+    """
+    rows = _query(client, "select r.id, r.image.id from Roi r where r.id in (:ids)", [roi_id])
+    if not rows:
+        raise NotFoundError(f"no ROI with id {roi_id} on an image is visible to this user; check the id")
+    return int(rows[0][1])
+
+
+def _query(client: Any, query: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Return the rows of a projection, asking for a thousand ids at a time."""
+    import omero.rtypes
+    import omero.sys
+
+    service = client.sf.getQueryService()
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, len(ids), 1000):
+        parameters = omero.sys.ParametersI()
+        parameters.addIds(list(ids[start : start + 1000]))
+        found = service.projection(query, parameters, _ALL_GROUPS)
+        rows += [tuple(omero.rtypes.unwrap(one) for one in row) for row in found]
+    return rows
