@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from ij_omero.errors import ConnectionFailedError, ImageNotFoundError, InvalidInputError
+from ij_omero.model import parse_address
 from ij_omero.pixels import Progress, no_progress
 
 from ._image import Image
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from ij_omero.cells import CellCache
     from ij_omero.model import ImageAddress, ImageId, ImageSummary, Roi, Table
-    from ij_omero.pixels import ImageStore
+    from ij_omero.pixels import ImageStore, PixelSource
 
 _log = logging.getLogger(__name__)
 
@@ -82,11 +83,11 @@ class Connection:
         with self._lock:
             if share and image_id in self._shared:
                 cache, users = self._shared[image_id]
-                image = Image(self, cache.source, cache)
+                image = Image(self, cache)
                 users.add(image)
                 return image
             cache = self._open_cache(image_id)
-            image = Image(self, cache.source, cache)
+            image = Image(self, cache)
             if share:
                 self._shared[image_id] = (cache, {image})
             else:
@@ -103,6 +104,38 @@ class Connection:
             source.close()
             raise
 
+    def recover_image(self, edit_id: str) -> Image:
+        """Open an image with the edits that a crashed or closed session left, on a cache of its own.
+
+        Parameters
+        ----------
+        edit_id
+            As `ij_omero.cells.list_edits` tells.
+
+        Raises
+        ------
+        NotFoundError
+            There are no such edits.
+        CacheLockedError
+            The image is open with them.
+        InvalidInputError
+            They are of an image of another store.
+        """
+        from ij_omero.cells import recover_edits
+
+        with self._lock:
+            cache = recover_edits(edit_id, self._open_edited)
+            image = Image(self, cache)
+            self._private[image] = cache
+            return image
+
+    def _open_edited(self, address: str) -> PixelSource:
+        edited = parse_address(address)
+        image_id = edited.image_id if edited.image_id is not None else self.only_image_id()
+        if str(self.store.address_of(image_id)) != str(edited):
+            raise InvalidInputError(f"these edits are of {edited}, which is not an image of {self.address}")
+        return self.store.open(image_id)
+
     def _release(self, image: Image) -> None:
         """Forget an image; close its cells when it was the last that used them."""
         with self._lock:
@@ -114,7 +147,6 @@ class Connection:
                         cache = self._shared.pop(image_id)[0]
         if cache is not None:
             cache.close()
-            cache.source.close()
 
     def list_images(self, dataset: ImageId | None = None) -> Iterator[ImageSummary]:
         """Yield the images in the order of their ids; of one dataset where it is given."""

@@ -15,13 +15,13 @@ from ._indexing import read_selection, select, write_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
     import numpy.typing as npt
 
     from ij_omero.cells import CellCache
     from ij_omero.model import ImageAddress, ImageDescription, ImageId, ResolutionLevel, Roi, TableSummary
-    from ij_omero.pixels import PixelSource
 
     from ._connection import Connection
 
@@ -37,10 +37,8 @@ class Image:
     ----------
     connection
         The open store that holds the image.
-    source
-        The stored pixels.
     cache
-        The cells over them.
+        The cells over the stored pixels.
 
     Examples
     --------
@@ -52,9 +50,9 @@ class Image:
     (28, 1)
     """
 
-    def __init__(self, connection: Connection, source: PixelSource, cache: CellCache) -> None:
+    def __init__(self, connection: Connection, cache: CellCache) -> None:
         self._connection = connection
-        self._source = source
+        self._source = cache.source
         self._cache = cache
         self._dataset: Any = None
         self._closed = False
@@ -218,9 +216,34 @@ class Image:
         """Return the tables that are attached to the image; `Connection.read_table` reads one."""
         return self._connection.store.tables(self.image_id)
 
-    def saved_view(self) -> PixelSource:
-        """Return the pixels as a save would write them: the edited cell, else the stored one. Loads no cells."""
-        return self.cache.saved_view()
+    @property
+    def cells(self) -> int:
+        """How many cells the image has."""
+        return len(self.cache.grid)
+
+    @property
+    def loaded(self) -> int:
+        """How many cells are in memory."""
+        return self.cache.load_states.loaded
+
+    @property
+    def dirty(self) -> int:
+        """How many cells differ from what is stored."""
+        return self.cache.load_states.edited
+
+    def export(self, path: Path | str, *, progress: Progress = no_progress) -> None:
+        """Write the image with its edits to a file: OME-TIFF (``.ome.tif``, ``.tif``), or PNG for one plane.
+
+        Raises
+        ------
+        InvalidInputError
+            The kind of file is unknown, or cannot hold the image.
+        StorageError
+            The file cannot be written.
+        """
+        from ij_omero.stores import export_picture
+
+        export_picture(self.cache.saved_view, path, progress=progress)
 
     def flush(self) -> None:
         """Write edited cells to the spill folder, where they outlive this process."""
@@ -250,3 +273,30 @@ class Image:
     ) -> None:
         """Close the image."""
         self.close()
+
+    def __reduce__(self) -> Any:
+        """Travel to another process as an address, which opens the image there through a connection of its own."""
+        from ._opening import open_image
+
+        if self.dirty:
+            raise InvalidInputError(
+                f"image {self.name!r} has edits that another process would not see; save it and send the new image"
+            )
+        return open_image, (str(self.address),)
+
+    def __repr__(self) -> str:
+        """Tell name, sizes, pixel type and how much is loaded and edited."""
+        x, y, z, c, t = self.description.sizes
+        state = "closed"
+        if not self._closed:
+            states = self._cache.load_states
+            state = f"{states.loaded} of {states.total} cells loaded, {states.edited} dirty"
+        return f"<Image {self.address} {self.name!r}: X {x}, Y {y}, Z {z}, C {c}, T {t}, {self.dtype.name}; {state}>"
+
+    def _repr_html_(self) -> str:
+        """Show a thumbnail and a table in a notebook."""
+        from ._thumbnail import image_rows, thumbnail, to_html
+
+        states = None if self._closed else self._cache.load_states
+        picture = None if self._closed else thumbnail(self._cache.saved_view)
+        return to_html(self.name, image_rows(self, states), picture)

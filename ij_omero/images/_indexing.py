@@ -6,6 +6,7 @@ The rules are those of "Basic indexing" in numpy's user guide; index arrays and 
 from __future__ import annotations
 
 import operator
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -180,14 +181,8 @@ def _broadcast(selection: Selection, value: Any, dtype: np.dtype[Any]) -> npt.ND
     """Give the value as (T, C, Z, Y, X); a single number takes no memory however much it is written to."""
     template = np.broadcast_to(np.empty((), dtype), selection.shape)[selection.final]
     try:
-        with np.errstate(invalid="raise"):
-            converted = np.asarray(value)
-            if converted.dtype.kind not in "biufc":
-                raise TypeError(f"{converted.dtype.name} values are no pixels")
-            # A Python number is checked against the range of the type, as numpy does on assignment.
-            converted = np.array(value, dtype) if converted.ndim == 0 else converted.astype(dtype, copy=False)
-        given = np.broadcast_to(converted, template.shape)
-    except (TypeError, ValueError, OverflowError, FloatingPointError) as error:
+        given = np.broadcast_to(_fitting(np.asarray(value), dtype), template.shape)
+    except (TypeError, ValueError) as error:
         raise InvalidInputError(f"cannot write to {template.shape} {dtype} pixels: {error}") from None
     # Undo `final`: axes that an index dropped come back with length 1, inserted ones go, reversed ones turn round.
     back = tuple(
@@ -195,3 +190,18 @@ def _broadcast(selection: Selection, value: Any, dtype: np.dtype[Any]) -> npt.ND
         for part in selection.final
     )
     return given[back]
+
+
+def _fitting(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Convert values to a pixel type where that loses nothing but the precision of a float."""
+    if values.dtype.kind not in "biufc":
+        raise TypeError(f"{values.dtype.name} values are no pixels")
+    if np.can_cast(values.dtype, dtype, "safe"):
+        return values.astype(dtype, copy=False)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy warns of a lost imaginary part, which is refused below
+        converted = values.astype(dtype)
+        lossless = np.can_cast(values.dtype, dtype, "same_kind") and dtype.kind in "fc"
+        if not lossless and not np.array_equal(converted, values):
+            raise ValueError(f"not all of these {values.dtype.name} values are {dtype.name} values; use astype first")
+    return converted

@@ -44,6 +44,8 @@ def save(
         description = _described(pixels.description, origin, name, changes)
         new = copy_pixels(pixels, store.create(description, dataset=dataset, source=origin_id), progress)
     _attach(store, new, tables, rois)
+    if isinstance(image, Image):
+        image.cache.mark_saved()
     return new
 
 
@@ -65,7 +67,7 @@ def _origin(
 def _pixels_of(image: Any, name: str | None) -> Iterator[PixelSource]:
     """Give a pixel source of anything that has pixels; it is closed afterwards where it was made here."""
     if isinstance(image, Image):
-        yield image.saved_view()
+        yield image.cache.saved_view
     elif isinstance(image, np.ndarray):
         yield ArraySource(image, name or "array")
     elif isinstance(image, PixelSource):

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ij_omero.model import Channel, ImageDescription, ResolutionLevel
+    from ij_omero.cells import LoadStates
+    from ij_omero.model import Channel, ResolutionLevel
     from ij_omero.pixels import PixelSource
+
+    from ._image import Image
 
 _MOST_PIXELS = 1 << 24  # of a plane that is read for a thumbnail
 _MOST_CHANNELS = 6
@@ -79,9 +82,22 @@ def _color_of(channel: Channel, index: int, count: int) -> tuple[int, int, int]:
     return (255, 255, 255) if count == 1 else _COLORS[index % len(_COLORS)]
 
 
-def to_html(
-    description: ImageDescription, rows: Iterable[tuple[str, object]], picture: npt.NDArray[np.uint8] | None
-) -> str:
+def image_rows(image: Image, states: LoadStates | None) -> list[tuple[str, object]]:
+    """Return what a notebook says of an image."""
+    description = image.description
+    physical = (description.physical_size_x, description.physical_size_y, description.physical_size_z)
+    return [
+        ("address", image.address),
+        ("X x Y x Z x C x T", " x ".join(map(str, description.sizes))),
+        ("pixels", image.dtype.name),
+        ("pixel size", " x ".join(str(size) for size in physical if size)),
+        ("channels", ", ".join(channel.name or f"Channel {i}" for i, channel in enumerate(description.channels))),
+        ("levels", len(image.levels)),
+        ("cells", f"{states.loaded} of {states.total} loaded, {states.edited} dirty" if states else "closed"),
+    ]
+
+
+def to_html(name: str, rows: Iterable[tuple[str, object]], picture: npt.NDArray[np.uint8] | None) -> str:
     """Return a thumbnail beside a table, as HTML."""
     shown = [(name, str(value)) for name, value in rows if value not in (None, "", ())]
     table = "".join(
@@ -91,10 +107,10 @@ def to_html(
     )
     shot = ""
     if picture is not None:
-        shot = f'<img alt="{html.escape(description.name, quote=True)}" src="{_data_url(picture)}"/>'
+        shot = f'<img alt="{html.escape(name)}" src="{_data_url(picture)}"/>'
     return (
         '<div style="display:flex;gap:1em;align-items:flex-start">'
-        f"{shot}<div><strong>{html.escape(description.name)}</strong><table>{table}</table></div></div>"
+        f"{shot}<div><strong>{html.escape(name)}</strong><table>{table}</table></div></div>"
     )
 
 

@@ -121,7 +121,16 @@ def test_a_wrong_index_is_said_clearly(key: Any, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(np.zeros((3, 3)), "broadcast"), (-1, "out of bounds"), (2**40, "out of bounds|too large"), ("blue", "no pixels")],
+    [
+        (np.zeros((3, 3)), "broadcast"),
+        (-1, "not all"),
+        (2**40, "not all"),
+        (0.5, "not all"),
+        (np.full((50, 60), np.nan), "not all"),
+        (1j, "not all"),
+        (2**80, "no pixels"),
+        ("blue", "no pixels"),
+    ],
     ids=repr,
 )
 def test_a_wrong_value_is_said_clearly_and_writes_nothing(value: Any, words: str) -> None:
