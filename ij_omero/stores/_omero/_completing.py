@@ -96,7 +96,9 @@ def _set_color(target: Any, color: tuple[int, int, int, int]) -> None:
     target.red, target.green, target.blue, target.alpha = (omero.rtypes.rint(part) for part in color)
 
 
-def _fill_rendering(rendering: Any, description: ImageDescription, ranges: ChannelRanges, enums: dict[str, Any]) -> None:
+def _fill_rendering(
+    rendering: Any, description: ImageDescription, ranges: ChannelRanges, enums: dict[str, Any]
+) -> None:
     wanted = description.rendering
     if wanted is not None and len(wanted.channels) != description.size_c:
         wanted = None
@@ -111,7 +113,9 @@ def _fill_rendering(rendering: Any, description: ImageDescription, ranges: Chann
         rendering.model = enums["rgb"]
 
 
-def _fill_planes(rendering: Any, wanted: RenderingSettings, description: ImageDescription, enums: dict[str, Any]) -> None:
+def _fill_planes(
+    rendering: Any, wanted: RenderingSettings, description: ImageDescription, enums: dict[str, Any]
+) -> None:
     rendering.model = enums.get(wanted.model, rendering.model)
     rendering.defaultZ = omero.rtypes.rint(min(max(wanted.z, 0), description.size_z - 1))
     rendering.defaultT = omero.rtypes.rint(min(max(wanted.t, 0), description.size_t - 1))

@@ -50,8 +50,6 @@ class Described(NamedTuple):
 
     description: ImageDescription
     group_id: int
-    owner_id: int
-    source_id: int | None
 
 
 def image_number(image_id: ImageId) -> int:
@@ -179,8 +177,9 @@ def _described(
         datasets[0][1] if datasets else None,
         owner.omeName.val,
         image.details.group.name.val,
+        source_id,
     )
-    return Described(description, image.details.group.id.val, owner.id.val, source_id)
+    return Described(description, image.details.group.id.val)
 
 
 def _channels(pixels: Any, rendering: RenderingSettings | None) -> tuple[Channel, ...]:

@@ -10,6 +10,7 @@ from ._ice import omero
 from ._marks import PROVENANCE, UNFINISHED, UnfinishedImage, read_mark
 from ._session import ALL_GROUPS
 from ._sink import being_written
+from ._values import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +63,7 @@ def _marked() -> Any:
     return parameters.add("length", omero.rtypes.rint(len(UNFINISHED)))
 
 
-def _page(
-    connection: Connection, dataset_id: int | None, context: dict[str, str], after: int
-) -> list[ImageSummary]:
+def _page(connection: Connection, dataset_id: int | None, context: dict[str, str], after: int) -> list[ImageSummary]:
     query = connection.service("Query")
     parameters = _marked().addLong("after", after).page(0, PAGE)
     join, condition = "", ""
@@ -80,9 +79,12 @@ def _page(
     datasets = {row[0].val: row[1].val for row in reversed(query.end_projection(names))}
     bits = {row[0].val for row in query.end_projection(flagged)}
     summaries: dict[int, ImageSummary] = {}
-    for image_id, name, *sizes, pixel_type in ([value.val if value else None for value in row] for row in rows):
+    for row in rows:
+        image_id, name, *sizes, pixel_type = (value_of(value) for value in row)
         kind = PixelType.BIT if image_id in bits and pixel_type == "uint8" else PixelType.named(pixel_type)
-        summary = ImageSummary(image_id, name or "", tuple(sizes), kind, datasets.get(image_id))
+        size_x, size_y, size_z, size_c, size_t = sizes
+        extent = (size_x, size_y, size_z, size_c, size_t)
+        summary = ImageSummary(image_id, name or "", extent, kind, datasets.get(image_id))
         # Of several Pixels of an image the first counts, as everywhere.
         summaries.setdefault(image_id, summary)
     return list(summaries.values())

@@ -28,7 +28,7 @@ def unpack_bits(data: bytes, width: int, height: int) -> npt.NDArray[np.bool_]:
     pixels = width * height
     packed = np.frombuffer(data, np.uint8)
     if pixels > 8 and len(packed) == pixels:
-        return (packed != 0).reshape(height, width)
+        return np.not_equal(packed, 0).reshape(height, width)
     if len(packed) * 8 < pixels:
         raise CorruptedDataError(f"a mask of {width} x {height} pixels has only {len(packed)} bytes")
-    return np.unpackbits(packed, count=pixels).astype(bool).reshape(height, width)
+    return np.asarray(np.unpackbits(packed, count=pixels), bool).reshape(height, width)

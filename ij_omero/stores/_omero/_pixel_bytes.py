@@ -90,4 +90,4 @@ def encode(pixels: npt.NDArray[Any], pixel_type: PixelType) -> memoryview:
         wire = np.where(pixels, np.uint8(255), np.uint8(0))
     else:
         wire = np.ascontiguousarray(pixels, wire_dtype(pixel_type))
-    return memoryview(wire.reshape(-1).view(np.uint8))
+    return memoryview(wire.reshape(-1).view(np.uint8).data)

@@ -76,9 +76,7 @@ class OmeroSession:
         Seconds for which a dropped connection is tried again before ConnectionFailedError is raised.
     """
 
-    def __init__(
-        self, login: Login, *, client: Any = None, keep_alive: float = 60.0, patience: float = 30.0
-    ) -> None:
+    def __init__(self, login: Login, *, client: Any = None, keep_alive: float = 60.0, patience: float = 30.0) -> None:
         self.login = login
         self._adopted = client
         self._patience = patience

@@ -232,7 +232,9 @@ class OmeroSink:
         width, height = self._description.size_x, self._description.size_y
         if self._pyramid:
             proposed = self._proxy.getTileSize()
-            return WriteLayout(min(max(_PYRAMID_TILE, proposed[0]), width), min(max(_PYRAMID_TILE, proposed[1]), height))
+            return WriteLayout(
+                min(max(_PYRAMID_TILE, proposed[0]), width), min(max(_PYRAMID_TILE, proposed[1]), height)
+            )
         row = width * wire_dtype(self._description.pixel_type).itemsize
         if row * height <= _LARGEST_PLANE_CALL:
             return WriteLayout(width, height)

@@ -26,7 +26,6 @@ from ._deleting import delete_objects
 from ._describing import Described, check_dataset_id, describe, image_number, not_found
 from ._ice import omero
 from ._listing import find_unfinished, list_images
-from ._marks import UnfinishedImage
 from ._session import ALL_GROUPS, Connection, OmeroSession
 from ._sink import OmeroSink
 from ._source import OmeroSource
@@ -34,6 +33,8 @@ from ._source import OmeroSource
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
+
+    from ._marks import UnfinishedImage
 
 
 class OmeroStore:
@@ -98,9 +99,7 @@ class OmeroStore:
         >>> with OmeroStore.connect("omero.example.org", "ana", "secret") as store:  # doctest: +SKIP
         ...     store.describe(42).sizes
         """
-        login = find_login(
-            address, user, password, port=port, group=group, session_id=session_id, encrypted=encrypted
-        )
+        login = find_login(address, user, password, port=port, group=group, session_id=session_id, encrypted=encrypted)
         return cls(_sessions.acquire(login))
 
     @classmethod
@@ -155,10 +154,6 @@ class OmeroStore:
         """
         return self._described(image_id, pixels_id).description
 
-    def source_of(self, image_id: ImageId) -> int | None:
-        """Return the id of the image that an image was made from, None where that is not recorded."""
-        return self._described(image_id).source_id
-
     def open(self, image_id: ImageId, *, pixels_id: int | None = None, parallel: int = 2) -> OmeroSource:
         """Open an image's pixels for reading; see `ImageStore.open`.
 
@@ -199,11 +194,7 @@ class OmeroStore:
         """Delete an image with its annotations and ROIs; an unknown id raises ImageNotFoundError."""
         number = image_number(image_id)
         self._image_group(number)
-        self._session.call(
-            f"deleting image {number}",
-            lambda connection: delete_objects(connection, "Image", [number], ALL_GROUPS),
-            otherwise=StorageError,
-        )
+        self._delete_image(number, f"deleting image {number}")
 
     def find_or_create_dataset(self, name: str) -> int:
         """Return the id of the user's dataset of this name in the session's group; a new one where there is none."""
@@ -245,11 +236,7 @@ class OmeroStore:
             if image.being_written is False or (image.being_written is None and now - image.started > older_than)
         ]
         for image_id in gone:
-            self._session.call(
-                f"removing the unfinished image {image_id}",
-                lambda connection, image_id=image_id: delete_objects(connection, "Image", [image_id], ALL_GROUPS),
-                otherwise=StorageError,
-            )
+            self._delete_image(image_id, f"removing the unfinished image {image_id}")
         return gone
 
     def tables(self, image_id: ImageId) -> list[TableSummary]:
@@ -346,6 +333,12 @@ class OmeroStore:
         self._check_open()
         return describe(self._session, image_id, pixels_id)
 
+    def _delete_image(self, number: int, doing: str) -> None:
+        def delete(connection: Connection) -> None:
+            delete_objects(connection, "Image", [number], ALL_GROUPS)
+
+        self._session.call(doing, delete, otherwise=StorageError)
+
     def _image_group(self, image_id: ImageId) -> int:
         number = image_number(image_id)
         group_id = self._group_of("Image", number)
@@ -371,5 +364,3 @@ class OmeroStore:
             lambda connection: connection.service("Query").projection(hql, parameters, ALL_GROUPS),
         )
         return int(rows[0][0].val) if rows else None
-
-

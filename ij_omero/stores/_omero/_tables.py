@@ -84,9 +84,9 @@ def save_table(session: OmeroSession, image_id: int, group_id: int, table: Table
         made = resources.newTable(0, table.name or "table", context)
         if made is None:
             raise StorageError(_no_tables(session))
-        file_id = 0
+        file_id: int = 0
         try:
-            file_id = made.getOriginalFile().id.val
+            file_id = int(made.getOriginalFile().id.val)
             made.initialize(headers, context)
             _write_rows(made, table, headers, image_id)
             annotation = omero.model.FileAnnotationI()
@@ -117,9 +117,7 @@ def _write_rows(made: Any, table: Table, headers: list[Any], image_id: int) -> N
         made.addData(headers)
 
 
-def _read(
-    table: Any, name: str, columns: Sequence[str] | None, rows: range | None, condition: str | None
-) -> Table:
+def _read(table: Any, name: str, columns: Sequence[str] | None, rows: range | None, condition: str | None) -> Table:
     headers = table.getHeaders()
     names = [header.name for header in headers]
     missing = [column for column in columns or () if column not in names]

@@ -1,0 +1,60 @@
+"""The store on an OMERO.server passes the suites that every store must pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from ij_omero.model import Channel, ImageDescription, PixelType
+from ij_omero.pixels import ImageStore, PixelSource, write_array
+from ij_omero.pixels.conformance import ImageStoreConformance, PixelSourceConformance, example_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from ij_omero.model import ImageId
+    from tests._omero import MakeUser
+
+
+@pytest.fixture
+def store(omero_user: MakeUser) -> Iterator[ImageStore]:
+    from ij_omero.stores import OmeroStore
+
+    user = omero_user()
+    with OmeroStore.connect(user.host, user.name, user.password, port=user.port) as connected:
+        yield connected
+
+
+@pytest.mark.omero
+class TestOmeroStore(ImageStoreConformance):
+    keeps: ClassVar[frozenset[str]] = ImageStoreConformance.keeps | {"acquired", "time_increment", "source"}
+    pixel_types: ClassVar[frozenset[PixelType]] = frozenset(kind for kind in PixelType if not kind.is_complex)
+    dataset: ImageId | None = None  # type: ignore[misc]
+
+    @pytest.fixture
+    def store(self, store: ImageStore) -> ImageStore:
+        # A dataset belongs to one server and user, so it is made per test.
+        self.dataset = store.find_or_create_dataset("cells")  # type: ignore[attr-defined]
+        return store
+
+
+@pytest.mark.omero
+class TestPyramid(PixelSourceConformance):
+    """An image above the server's plane limit, which the server keeps as a pyramid of tiles."""
+
+    description: ClassVar[ImageDescription] = ImageDescription(
+        "pyramid", PixelType.UINT8, 4000, 3500, channels=(Channel("brightfield"),)
+    )
+
+    @pytest.fixture
+    def pixels(self) -> npt.NDArray[Any]:
+        return example_pixels(self.description)
+
+    @pytest.fixture
+    def source(self, store: ImageStore, pixels: npt.NDArray[Any]) -> PixelSource:
+        source = store.open(write_array(store.create(self.description), pixels))
+        assert len(source.levels) > 2
+        return source
