@@ -1,0 +1,106 @@
+"""A cell in memory, and what another runtime must offer to hold cells."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ij_omero.model import Region
+
+from ._digest import digest_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ij_omero.model import PlaneIndex
+
+
+class ForeignHome(Protocol):
+    """One cell's pixels in memory of another runtime, which writes to them without telling."""
+
+    def read(self, out: npt.NDArray[Any]) -> None:
+        """Copy the whole cell into a contiguous (Y, X) array."""
+
+    def write(self, region: Region, pixels: npt.NDArray[Any]) -> None:
+        """Copy (Y, X) pixels to a rectangle, which counts from the cell's own corner; touches nothing else."""
+
+    def retire(self) -> None:
+        """Stop handing the cell out; whoever holds it already may go on."""
+
+    def revive(self) -> None:
+        """Hand the cell out again, as the same object where somebody still holds it."""
+
+    def in_use(self) -> bool:
+        """Tell whether somebody may still hold a cell that was retired."""
+
+
+class ForeignCells(Protocol):
+    """Another runtime that can be a home of cells (`ij_omero.imagej` has Java's)."""
+
+    def take(self, index: int, region: Region, pixels: npt.NDArray[Any]) -> ForeignHome:
+        """Copy a cell over and hand it out there from now on."""
+
+    def collected(self) -> bool:
+        """Tell whether the runtime looked for unused objects since the last time it was asked."""
+
+    def nudge(self) -> None:
+        """Make the runtime find out which retired cells nobody holds any more."""
+
+    def close(self) -> None:
+        """Hand out nothing any more."""
+
+
+class Entry:
+    """A cell in memory. Its pixels have one home: a numpy array, or an object of another runtime.
+
+    Attributes
+    ----------
+    digest
+        Checksum of what the source or the spill holds; None as long as nobody can have written to the cell.
+    used
+        Set by every hit, cleared by the search for something to evict.
+    gone
+        Set, under the lock, once the cell was evicted: writers must look it up again.
+    retired
+        Whether the other runtime no longer hands it out, and only its present holders may write to it.
+    """
+
+    __slots__ = ("digest", "foreign", "gone", "index", "lock", "nbytes", "pixels", "plane", "region", "retired", "used")
+
+    def __init__(
+        self, index: int, plane: PlaneIndex, region: Region, pixels: npt.NDArray[Any], digest: int | None
+    ) -> None:
+        self.index = index
+        self.plane = plane
+        self.region = region
+        self.pixels: npt.NDArray[Any] | None = pixels
+        self.foreign: ForeignHome | None = None
+        self.nbytes = pixels.nbytes
+        self.digest = digest
+        self.used = False
+        self.gone = False
+        self.retired = False
+        self.lock = threading.Lock()
+
+    def snapshot(self, dtype: np.dtype[Any], scratch: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """Return the pixels as a contiguous array: the home itself, or a copy of a foreign one."""
+        pixels = self.pixels
+        if pixels is not None:
+            return pixels
+        assert self.foreign is not None
+        out = np.empty(self.region.shape, dtype) if scratch is None else scratch
+        self.foreign.read(out)
+        return out
+
+    def store(self, within: Region, pixels: npt.NDArray[Any]) -> None:
+        """Write to a rectangle of the cell; the caller holds the lock and has seen that the cell is not gone."""
+        home = self.pixels
+        if home is None:
+            assert self.foreign is not None
+            self.foreign.write(within, pixels)
+            return
+        if self.digest is None:
+            self.digest = digest_of(home, self.index)
+        home[within.y : within.y + within.height, within.x : within.x + within.width] = pixels

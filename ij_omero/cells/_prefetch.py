@@ -1,0 +1,87 @@
+"""Loading cells in the background."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from ij_omero.errors import OperationTimeoutError
+
+if TYPE_CHECKING:
+    import weakref
+    from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+
+
+class Prefetch:
+    """Cells that are being loaded in the background."""
+
+    def __init__(self, futures: list[Future[None]]) -> None:
+        self._futures = futures
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to load."""
+        return all(future.done() for future in self._futures)
+
+    def cancel(self) -> None:
+        """Load no more; requests under way are finished."""
+        for future in self._futures:
+            future.cancel()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until it is done or cancelled; cells that could not be read are read when they are touched.
+
+        Raises
+        ------
+        OperationTimeoutError
+            It took longer than `timeout` seconds.
+        """
+        if wait(self._futures, timeout).not_done:
+            raise OperationTimeoutError(f"cells were not loaded within {timeout} seconds")
+
+
+class Prefetcher:
+    """A pool of threads that exists only once something is loaded ahead.
+
+    Parameters
+    ----------
+    load
+        Loads a list of cells, a weak method so that a waiting thread does not keep a cache.
+    parallel
+        Threads, as many as pay at the source.
+    """
+
+    def __init__(self, load: weakref.WeakMethod[Callable[[list[int]], None]], parallel: int) -> None:
+        self._load = load
+        self._parallel = max(parallel, 1)
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self, blocks: list[list[int]]) -> Prefetch:
+        """Load blocks of cells."""
+        if not blocks:
+            return Prefetch([])
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._parallel, "ij-omero-prefetch")
+            return Prefetch([self._pool.submit(self._run, cells) for cells in blocks])
+
+    def stop(self) -> None:
+        """Cancel what has not begun, wait for the rest and end the threads."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+    def _run(self, cells: list[int]) -> None:
+        load = self._load()
+        if load is None:
+            return
+        try:
+            load(cells)
+        except OSError as error:
+            _log.info("cells %s could not be loaded ahead: %s", cells, error)

@@ -1,0 +1,282 @@
+"""Edited cells on disk: an LMDB file, each cell with a header that tells whether it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import logging
+import os
+import struct
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import lmdb
+import numpy as np
+
+from ij_omero.errors import CorruptedDataError, DiskFullError, StorageError
+
+from ._digest import digest_of
+from ._folder import storage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import numpy.typing as npt
+
+    from ._folder import EditFolder
+
+_log = logging.getLogger(__name__)
+_MAGIC, _VERSION = b"IJOC", 1
+_HEADER = struct.Struct("<4sHxxQQQ")  # magic, version, cell, bytes, digest
+_KEY = struct.Struct(">QB")  # cell, 0 for its header or 1 for its pixels
+_LARGEST_MAP = 1 << 43  # address space, not memory or disk
+_MAPPED_READS = 16 << 20
+
+
+class CellSpill:
+    """Edited cells of one image on disk.
+
+    A cell that `put` returned for is committed: the system has it even if this process is killed in the next moment,
+    and a process killed within `put` leaves all of that call or nothing. `sync` carries what is committed to the disk
+    itself.
+
+    Parameters
+    ----------
+    folder
+        Owned by this spill from now on.
+    limit
+        Bytes on disk that it may take; None is as much as there is.
+    """
+
+    def __init__(self, folder: EditFolder, *, limit: int | None = None) -> None:
+        self.folder = folder
+        self._limit = limit
+        self._writing = threading.Lock()
+        self._readers = 0
+        self._idle = threading.Condition()
+        self._closed = False
+        self._env = self._open()
+        self._mapped = _MappedPages()
+        self.digests: dict[int, int] = {}
+        """The digest of every cell that is held."""
+        with self._guard(), self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+            for key, value in cursor:
+                if len(key) == _KEY.size and bytes(key)[-1] == 0:
+                    index, _, digest = self._check_header(_KEY.unpack(key)[0], value)
+                    self.digests[index] = digest
+
+    def put(self, cells: Iterable[tuple[int, npt.NDArray[Any], int]]) -> None:
+        """Store cells, all or none of them.
+
+        Parameters
+        ----------
+        cells
+            (number, contiguous pixels, `digest_of` them).
+
+        Raises
+        ------
+        DiskFullError, StorageError
+            Nothing was stored.
+        """
+        cells = list(cells)
+
+        def write(transaction: Any) -> None:
+            for index, pixels, digest in cells:
+                header = _HEADER.pack(_MAGIC, _VERSION, index, pixels.nbytes, digest)
+                transaction.put(_KEY.pack(index, 0), header)
+                transaction.put(_KEY.pack(index, 1), pixels.reshape(-1).view(np.uint8).data)
+
+        self._write(write)
+        self.digests.update((index, digest) for index, _, digest in cells)
+
+    def get(self, index: int, out: npt.NDArray[Any]) -> int:
+        """Read a cell into a contiguous array and return its digest.
+
+        Raises
+        ------
+        CorruptedDataError
+            The cell is not what was stored; `out` must not be used.
+        """
+        with self._reading(), self._env.begin(buffers=True) as transaction:
+            header = transaction.get(_KEY.pack(index, 0))
+            _, nbytes, digest = self._check_header(index, header)
+            value = transaction.get(_KEY.pack(index, 1))
+            if value is None or len(value) != nbytes or nbytes != out.nbytes:
+                raise self._damaged(index)
+            raw = np.frombuffer(value, np.uint8)
+            out.reshape(-1).view(np.uint8)[:] = raw
+            self._mapped.touched(raw.ctypes.data, nbytes)
+        if digest_of(out, index) != digest:
+            raise self._damaged(index)
+        return digest
+
+    def remove(self, cells: Iterable[int]) -> None:
+        """Forget cells; a number that is not held is allowed."""
+        cells = list(cells)
+
+        def write(transaction: Any) -> None:
+            for index in cells:
+                transaction.delete(_KEY.pack(index, 0))
+                transaction.delete(_KEY.pack(index, 1))
+
+        self._write(write)
+        for index in cells:
+            self.digests.pop(index, None)
+
+    def sync(self) -> None:
+        """Return when all that is committed would survive a loss of power."""
+        with self._guard(), self._writing:
+            self._check_open()
+            self._env.sync(True)
+
+    def close(self, *, delete: bool = False) -> None:
+        """Close the file; twice is allowed. With `delete` nothing of the folder is left."""
+        with self._writing, self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._readers)
+            self._env.close()
+            self.folder.close(delete=delete)
+
+    def _open(self) -> Any:
+        size = self._limit or _LARGEST_MAP
+        while True:
+            try:
+                # sync=False: a commit writes through to the system but does not wait for the disk, see `sync`
+                return lmdb.open(
+                    os.fspath(self.folder.cells),
+                    subdir=False,
+                    map_size=size,
+                    mode=0o600,
+                    sync=False,
+                    metasync=False,
+                    readahead=False,
+                    max_readers=1024,
+                    max_spare_txns=8,
+                )
+            except lmdb.Error as error:
+                if self._limit is None and size > 1 << 32 and "allocate memory" in str(error).lower():
+                    size >>= 1  # the address space is limited (ulimit -v)
+                    continue
+                raise self._storage_error(error) from error
+
+    def _write(self, work: Callable[[Any], None]) -> None:
+        with self._writing, self._guard():
+            self._check_open()
+            try:
+                with self._env.begin(write=True) as transaction:
+                    work(transaction)
+            except lmdb.PanicError:
+                # an earlier commit failed half-way; the file itself is still at the commit before it
+                _log.warning("reopening %s after a failed write", self.folder.cells)
+                with self._idle:
+                    self._idle.wait_for(lambda: not self._readers)
+                    self._env.close()
+                    self._env, self._mapped = self._open(), _MappedPages()
+                with self._env.begin(write=True) as transaction:
+                    work(transaction)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Keep the map in place; what LMDB hands out points into it."""
+        with self._idle:
+            self._check_open()
+            self._readers += 1
+        try:
+            with self._guard():
+                yield
+        finally:
+            with self._idle:
+                self._readers -= 1
+                self._idle.notify_all()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError(f"the edits in {self.folder.path} are closed; open the image again")
+
+    def _guard(self) -> _Translate:
+        return _Translate(self)
+
+    def _check_header(self, index: int, header: Any) -> tuple[int, int, int]:
+        if header is None or len(header) != _HEADER.size:
+            raise self._damaged(index)
+        magic, version, own, nbytes, digest = _HEADER.unpack(header)
+        if magic != _MAGIC or own != index:
+            raise self._damaged(index)
+        if version != _VERSION:
+            raise CorruptedDataError(
+                f"edited cell {index} in {self.folder.path} has format {version}, this version reads {_VERSION}: "
+                "open it with the version of ij-omero that wrote it"
+            )
+        return own, nbytes, digest
+
+    def _damaged(self, index: int) -> CorruptedDataError:
+        plane, region = self.folder.info.grid.locate(index) if 0 <= index < len(self.folder.info.grid) else ("?", "?")
+        return CorruptedDataError(
+            f"edited cell {index} (plane {tuple(plane)}, region {tuple(region)}) in {self.folder.cells} is damaged: its "
+            "checksum does not fit; revert this region to go back to the original pixels"
+        )
+
+    def _storage_error(self, error: Exception) -> StorageError:
+        text = str(error)
+        code = next((c for c in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES) if os.strerror(c) in text), 0)
+        if isinstance(error, lmdb.MapFullError):
+            return DiskFullError(
+                f"the edits in {self.folder.path} reached their limit of {self._limit} bytes; edited pixels stay in "
+                "memory: save the image, or open it with a higher limit"
+            )
+        if isinstance(
+            error, (lmdb.CorruptedError, lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)
+        ):
+            return CorruptedDataError(
+                f"{self.folder.cells} is damaged ({text}); `ij-omero edits discard {self.folder.info.edit_id}` "
+                "removes these edits"
+            )
+        return storage_error(OSError(code, os.strerror(code) if code else text), self.folder.path)
+
+
+class _Translate:
+    """Turns LMDB's errors into this package's."""
+
+    __slots__ = ("_spill",)
+
+    def __init__(self, spill: CellSpill) -> None:
+        self._spill = spill
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, lmdb.Error):
+            raise self._spill._storage_error(error) from error
+
+
+class _MappedPages:
+    """Gives pages of the file that were read back to the system, or they would count as this process's memory."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._low, self._high, self._bytes = sys.maxsize, 0, 0
+
+    def touched(self, address: int, nbytes: int) -> None:
+        """Take note of a read; from time to time let go of all since the last time."""
+        if _madvise is None:
+            return
+        with self._lock:
+            self._low, self._high = min(self._low, address), max(self._high, address + nbytes)
+            self._bytes += nbytes
+            if self._bytes < _MAPPED_READS:
+                return
+            low = self._low & -_PAGE
+            length = self._high - low
+            self._low, self._high, self._bytes = sys.maxsize, 0, 0
+        _madvise(low, length, _MADV_DONTNEED)  # of a shared mapping: the content stays in the file
+
+
+_PAGE = 4096
+_MADV_DONTNEED = 4
+_madvise: Any = None
+if sys.platform == "linux":
+    _madvise = ctypes.CDLL(None, use_errno=True).madvise
+    _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)

@@ -1,0 +1,125 @@
+"""A lazily loaded, editable ``net.imagej.Dataset`` over a cell cache, and the way back from one to its cache."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from ij_omero.errors import UnsupportedPixelTypeError
+
+from ._cell_image import cell_image
+from ._runtime import java_class, start
+
+if TYPE_CHECKING:
+    from ij_omero.cells import CellCache
+    from ij_omero.model import Channel, ImageDescription, Quantity
+
+    from ._runtime import Runtime
+
+ADDRESS_PROPERTY = "ij_omero.address"
+CACHE_PROPERTY = "ij_omero.cells"
+_caches: weakref.WeakValueDictionary[str, CellCache] = weakref.WeakValueDictionary()
+
+
+def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
+    """Return a ``net.imagej.Dataset`` whose pixels are the cache's cells; no pixel is read.
+
+    All five axes X, Y, Channel, Z and Time are kept, those of length 1 included. Physical sizes with their units,
+    name, channel names, colours and windows come with it.
+
+    Parameters
+    ----------
+    cache
+        The image's cells; the Dataset keeps it alive, but closing it is up to its owner.
+    runtime
+        The ImageJ to use; started where none runs.
+
+    Raises
+    ------
+    UnsupportedPixelTypeError
+        The pixels are complex numbers, which a Dataset cannot hold.
+    MissingDependencyError, ImageJError
+        ImageJ cannot be started.
+    """
+    description = cache.saved_view.description
+    if description.pixel_type.is_complex:
+        raise UnsupportedPixelTypeError(
+            f"{description.name!r} has {description.pixel_type.value} pixels, which a Dataset cannot hold; take its real "
+            "part or its magnitude first, or use ij_omero.imagej.cell_image"
+        )
+    runtime = runtime or start()
+    image = java_class("net.imagej.ImgPlus")(cell_image(cache), description.name, _axes(description))
+    _describe_channels(image, description)
+    properties = image.getProperties()
+    token = f"{id(cache):x}"
+    _caches[token] = cache
+    properties.put(CACHE_PROPERTY, token)
+    if cache.address is not None:
+        properties.put(ADDRESS_PROPERTY, cache.address)
+        image.setSource(cache.address)
+    dataset = runtime.service("net.imagej.DatasetService").create(image)
+    dataset.setName(description.name)
+    return dataset
+
+
+def cells_of(image: Any) -> CellCache | None:
+    """Return the cache behind a Dataset or ImgPlus that `to_dataset` made; None for any other.
+
+    A Dataset that was made from another's pixels (duplicated, computed) has no cache.
+    """
+    properties = image.getProperties() if hasattr(image, "getProperties") else None
+    token = None if properties is None else properties.get(CACHE_PROPERTY)
+    return None if token is None else _caches.get(str(token))
+
+
+def _axes(description: ImageDescription) -> Any:
+    import jpype
+
+    axes = java_class("net.imagej.axis.Axes")
+    linear = java_class("net.imagej.axis.DefaultLinearAxis")
+
+    def axis(kind: Any, size: Quantity | None) -> Any:
+        return linear(kind) if size is None else linear(kind, size.unit, size.value)
+
+    return jpype.JArray(java_class("net.imagej.axis.CalibratedAxis"))(
+        [
+            axis(axes.X, description.physical_size_x),
+            axis(axes.Y, description.physical_size_y),
+            axis(axes.CHANNEL, None),
+            axis(axes.Z, description.physical_size_z),
+            axis(axes.TIME, description.time_increment),
+        ]
+    )
+
+
+def _describe_channels(image: Any, description: ImageDescription) -> None:
+    image.setCompositeChannelCount(description.size_c)
+    planes = description.plane_count
+    image.initializeColorTables(planes if planes <= _MOST_COLOR_TABLES else description.size_c)
+    tables = [_color_table(channel) for channel in description.channels]
+    for index in range(int(image.getColorTableCount())):
+        image.setColorTable(tables[index % description.size_c], index)
+    for index, channel in enumerate(description.channels):
+        if channel.window is not None:
+            image.setChannelMinimum(index, channel.window[0])
+            image.setChannelMaximum(index, channel.window[1])
+    names = java_class("java.util.ArrayList")()
+    for index, channel in enumerate(description.channels):
+        names.add(channel.name or f"Channel {index + 1}")
+    image.getProperties().put("channel names", names)
+
+
+_MOST_COLOR_TABLES = 100_000
+
+
+def _color_table(channel: Channel) -> Any:
+    import jpype
+
+    red, green, blue = channel.color[:3] if channel.color else (255, 255, 255)
+    row = jpype.JArray(jpype.JByte)
+    levels = [row([_signed(value * step // 255) for step in range(256)]) for value in (red, green, blue)]
+    return java_class("net.imglib2.display.ColorTable8")(jpype.JArray(row)(levels))
+
+
+def _signed(value: int) -> int:
+    return value - 256 if value > 127 else value

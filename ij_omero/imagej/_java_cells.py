@@ -1,0 +1,199 @@
+"""Cells at home in Java: primitive arrays that imglib2 accesses without asking Python.
+
+Java holds Python, never the other way round: image -> ``Get`` -> miss callback -> cache. The cache's side keeps the map
+of cells and the arrays, neither of which leads back to the image, so an image that nobody uses is collected with all
+that hangs on it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ij_omero.errors import UnsupportedPixelTypeError
+from ij_omero.model import PixelType
+
+from ._runtime import java_class
+
+if TYPE_CHECKING:
+    import weakref
+
+    import numpy.typing as npt
+
+    from ij_omero.cells import CellCache, CellGrid
+    from ij_omero.model import Region
+
+_ARRAYS = "net.imglib2.img.basictypeaccess.array."
+_REAL = "net.imglib2.type.numeric."
+# pixel type -> imglib2 type, imglib2 array access, JPype element, view of a ByteBuffer
+_TYPES = {
+    PixelType.BIT: ("net.imglib2.type.logic.NativeBoolType", "BooleanArray", "JBoolean", None),
+    PixelType.INT8: (_REAL + "integer.ByteType", "ByteArray", "JByte", "slice"),
+    PixelType.UINT8: (_REAL + "integer.UnsignedByteType", "ByteArray", "JByte", "slice"),
+    PixelType.INT16: (_REAL + "integer.ShortType", "ShortArray", "JShort", "asShortBuffer"),
+    PixelType.UINT16: (_REAL + "integer.UnsignedShortType", "ShortArray", "JShort", "asShortBuffer"),
+    PixelType.INT32: (_REAL + "integer.IntType", "IntArray", "JInt", "asIntBuffer"),
+    PixelType.UINT32: (_REAL + "integer.UnsignedIntType", "IntArray", "JInt", "asIntBuffer"),
+    PixelType.FLOAT: (_REAL + "real.FloatType", "FloatArray", "JFloat", "asFloatBuffer"),
+    PixelType.DOUBLE: (_REAL + "real.DoubleType", "DoubleArray", "JDouble", "asDoubleBuffer"),
+    PixelType.COMPLEX: (_REAL + "complex.ComplexFloatType", "FloatArray", "JFloat", "asFloatBuffer"),
+    PixelType.DOUBLE_COMPLEX: (_REAL + "complex.ComplexDoubleType", "DoubleArray", "JDouble", "asDoubleBuffer"),
+}
+
+
+class JavaCells:
+    """Java's side of a cell cache: the map from which image accessors take cells.
+
+    Implements `ij_omero.cells.ForeignCells`.
+
+    Parameters
+    ----------
+    pixel_type
+        The pixels' type.
+    grid
+        The cells.
+
+    Raises
+    ------
+    UnsupportedPixelTypeError
+        imglib2 has no such type.
+    """
+
+    def __init__(self, pixel_type: PixelType, grid: CellGrid) -> None:
+        import jpype
+
+        if pixel_type not in _TYPES:
+            raise UnsupportedPixelTypeError(f"imglib2 has no cells of {pixel_type.value} pixels")
+        type_name, access, element, self._view = _TYPES[pixel_type]
+        self.type_class = java_class(type_name)
+        self.grid = grid
+        self.map = java_class("java.util.concurrent.ConcurrentHashMap")()
+        self._access = java_class(_ARRAYS + access)
+        self._cell = java_class("net.imglib2.img.cell.Cell")
+        self._weak = java_class("java.lang.ref.WeakReference")
+        self._object = java_class("java.lang.Object")
+        self._long = java_class("java.lang.Long")
+        self._system = java_class("java.lang.System")
+        self._byte_order = java_class("java.nio.ByteOrder").nativeOrder()
+        self._longs = jpype.JArray(jpype.JLong)
+        self._ints = jpype.JArray(jpype.JInt)
+        self._array = jpype.JArray(getattr(jpype, element))
+        self._dtype = pixel_type.dtype
+        self._elements_per_pixel = 2 if pixel_type.is_complex else 1
+        self._staging = threading.local()
+        self._canary = self._weak(self._object())
+
+    def take(self, index: int, region: Region, pixels: npt.NDArray[Any]) -> JavaHome:
+        """Copy a cell into a new primitive array and hand it out from now on."""
+        array = self._array(region.width * region.height * self._elements_per_pixel)
+        home = JavaHome(self, index, region, array)
+        self.copy_in(array, 0, pixels)
+        home.revive()
+        return home
+
+    def collected(self) -> bool:
+        """Tell whether Java's garbage collector ran since the last time."""
+        if self._canary.get() is not None:
+            return False
+        self._canary = self._weak(self._object())
+        return True
+
+    def nudge(self) -> None:
+        """Let Java's garbage collector run: nothing else can tell whether an accessor still holds a cell."""
+        self._system.gc()
+        self._canary = self._weak(self._object())
+
+    def close(self) -> None:
+        """Hand out nothing any more."""
+        self.map.clear()
+
+    def copy_in(self, array: Any, at: int, pixels: npt.NDArray[Any]) -> None:
+        """Copy pixels, taken in C order, into a primitive array from element `at`."""
+        if self._view is None:
+            array[at : at + pixels.size] = pixels.reshape(-1)
+            return
+        staging, buffer = self._staged()
+        np.copyto(staging[: pixels.size].reshape(pixels.shape), pixels)
+        buffer.get(0, array, at, pixels.size * self._elements_per_pixel)
+
+    def copy_out(self, array: Any, pixels: npt.NDArray[Any]) -> None:
+        """Copy a whole primitive array into a contiguous array of its size."""
+        if self._view is None:
+            pixels.reshape(-1)[:] = np.asarray(memoryview(array))
+            return
+        staging, buffer = self._staged()
+        buffer.put(0, array, 0, pixels.size * self._elements_per_pixel)
+        np.copyto(pixels, staging[: pixels.size].reshape(pixels.shape))
+
+    def _staged(self) -> tuple[npt.NDArray[Any], Any]:
+        """Return this thread's array of a cell's size and Java's view of the same memory."""
+        staged: tuple[npt.NDArray[Any], Any] | None = getattr(self._staging, "pair", None)
+        if staged is None:
+            import jpype.nio
+
+            staging = np.empty(self.grid.cell_width * self.grid.cell_height, self._dtype)
+            buffer = jpype.nio.convertToDirectBuffer(memoryview(staging.view(np.uint8)).cast("B"))
+            staged = staging, getattr(buffer.order(self._byte_order), str(self._view))()
+            self._staging.pair = staged
+        return staged
+
+
+class JavaHome:
+    """One cell's pixels in a Java primitive array; implements `ij_omero.cells.ForeignHome`.
+
+    While the map hands the cell out, its access object lives. Afterwards the weak reference tells whether an accessor
+    still has it.
+    """
+
+    __slots__ = ("_array", "_index", "_region", "_side", "_weak_access")
+
+    def __init__(self, side: JavaCells, index: int, region: Region, array: Any) -> None:
+        self._side = side
+        self._index = index
+        self._region = region
+        self._array = array
+        self._weak_access: Any = None
+
+    def read(self, out: npt.NDArray[Any]) -> None:
+        """Copy the whole cell into a contiguous (Y, X) array."""
+        self._side.copy_out(self._array, out)
+
+    def write(self, region: Region, pixels: npt.NDArray[Any]) -> None:
+        """Copy pixels to a rectangle; Java threads may write to the rest of the cell meanwhile."""
+        per_pixel = self._side._elements_per_pixel
+        if region.width == self._region.width:
+            self._side.copy_in(self._array, region.y * region.width * per_pixel, pixels)
+            return
+        for row in range(region.height):
+            at = (region.y + row) * self._region.width + region.x
+            self._side.copy_in(self._array, at * per_pixel, pixels[row])
+
+    def retire(self) -> None:
+        """Take the cell out of the map."""
+        self._side.map.remove(self._side._long(self._index))
+
+    @property
+    def cell(self) -> Any:
+        """The ``net.imglib2.img.cell.Cell``, while the map hands it out."""
+        return self._side.map.get(self._side._long(self._index))
+
+    def revive(self) -> None:
+        """Put the cell into the map, with the access that its holders have."""
+        side, region = self._side, self._region
+        access = None if self._weak_access is None else self._weak_access.get()
+        if access is None:
+            access = side._access(self._array)
+            self._weak_access = side._weak(access)
+        plane, _ = side.grid.locate(self._index)
+        cell = side._cell(
+            side._ints([region.width, region.height, 1, 1, 1]),
+            side._longs([region.x, region.y, plane.c, plane.z, plane.t]),
+            access,
+        )
+        side.map.put(side._long(self._index), cell)
+
+    def in_use(self) -> bool:
+        """Tell whether an accessor may still hold the cell."""
+        return self._weak_access is not None and self._weak_access.get() is not None
