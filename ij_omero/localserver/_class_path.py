@@ -17,6 +17,7 @@ from ij_omero.provision import (
     fetch_jars,
     file_lock,
     find_java,
+    is_recorded,
     make_folder,
     prokaryote_jar,
     read_lock,
@@ -65,8 +66,21 @@ class OmeroJava:
 
     def archive(self, options: list[str]) -> Path:
         """Name the archive of parsed classes that fits this Java, this class path and these options."""
-        about = f"{self.java.home} {self.java.version} {self.class_path} {options}"
-        return cache_dir("server", f"blitz-{hashlib.sha256(about.encode()).hexdigest()[:16]}.jsa")
+        release = self.java.home / "release"
+        about = f"{self.java.home} {release.read_text() if release.exists() else ''} {self.class_path} {options}"
+        return cache_dir("server", f"blitz-{hashlib.sha256(about.encode()).hexdigest()[:16]}.archive")
+
+    def archive_options(self, options: list[str], fresh: Path) -> list[str]:
+        """Give Java's options to use that archive, or, where there is none, to write one to `fresh` when it ends."""
+        # from 25 on an archive needs no other that the runtime came with; before, only dynamic ones can be made at exit
+        use, make = (
+            ("SharedArchiveFile", "ArchiveClassesAtExit") if self.java.version < 25 else ("AOTCache", "AOTCacheOutput")
+        )
+        archive = self.archive(options)
+        if is_recorded(archive):
+            return [f"-XX:{use}={archive}"]
+        fresh.unlink(missing_ok=True)
+        return [f"-XX:{make}={fresh}"]
 
 
 def omero_java(progress: Progress) -> OmeroJava:

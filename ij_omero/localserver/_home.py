@@ -45,6 +45,7 @@ class Home:
         self.web, self.registry = self.folder / "web", self.folder / "registry"
         self.userdir = self.folder / "userdir"
         self.processes = self.folder / "processes.json"
+        self.archive = self.folder / "blitz.archive"  # of parsed classes, written when Blitz ends
         self._state = self.folder / _STATE
 
     def state(self) -> dict[str, Any]:

@@ -98,8 +98,8 @@ def command_line(arguments: list[str]) -> int:
     """Run the omero command line; its own program refuses the system's root."""
     from omero.cli import argv
 
-    sys.argv = ["omero", *arguments]
-    return int(argv() or 0)
+    sys.argv = ["omero", *arguments]  # messages name the program by it
+    return int(argv(sys.argv) or 0)
 
 
 def main() -> int:

@@ -53,6 +53,7 @@ class Launch:
     def __init__(self, home: Home, timeout_s: float, progress: Progress) -> None:
         self.home, self.processes = home, ProcessList(home.processes)
         self.started: dict[str, subprocess.Popen[bytes]] = {}
+        self.killed: list[str] = []  # at the last stop, because they did not end by themselves
         self._timeout_s, self._progress = timeout_s, progress
         self._lock = threading.Lock()
 
@@ -189,13 +190,15 @@ class Launch:
         list of str
             What was running.
         """
+        self.killed.clear()
         was_running = [name for name in self.processes.read() if self.processes.running(name)]
         for group in _STOP_ORDER:
             names = [name for name in group if name in self.processes.read()]
             with ThreadPoolExecutor(max(1, len(names))) as pool:
                 gentle = dict(zip(names, pool.map(lambda n: self.stop_one(n, kindly, patience_s), names), strict=True))
-            if kindly and not all(gentle.values()):
-                self._progress("had to be killed: " + ", ".join(n for n, ok in gentle.items() if not ok))
+            self.killed += [name for name, ok in gentle.items() if not ok]
+        if kindly and self.killed:
+            self._progress(f"had to be killed: {', '.join(self.killed)}")
         kill_strays(self.home.folder)
         self.release()
         return was_running

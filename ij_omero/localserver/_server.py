@@ -12,8 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ij_omero.errors import InvalidInputError, MissingDependencyError, ServerStartError
-from ij_omero.provision import fetch_ice_services, find_java, find_postgres, log_progress, prokaryote_jar, write_whole
+from ij_omero.errors import InvalidInputError, MissingDependencyError, ServerStartError, StorageError
+from ij_omero.provision import (
+    fetch_ice_services,
+    find_java,
+    find_postgres,
+    log_progress,
+    prokaryote_jar,
+    recorded_file,
+    write_whole,
+)
 
 from ._class_path import OmeroJava, bioformats_jar, database_script, omero_java, write_pathing_jar
 from ._database_script import password_hash, with_root_password
@@ -165,8 +173,10 @@ class LocalServer:
         self._home.check()
         if self._home.exists():
             with self._home.locked(self._progress):
-                self._home.save(ready=False)
-                stopped = self._launch.stop()
+                self._home.save(ready=False, web=False)
+                # Blitz may write its archive at the end, which takes longer
+                stopped = self._launch.stop(patience_s=60)
+                self._keep_archive()
                 self._progress(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
         return self.status()
 
@@ -191,7 +201,7 @@ class LocalServer:
     def status(self) -> ServerStatus:
         """Tell what runs; reads only."""
         state = self._home.state()
-        names = [*CORE, *PYTHON, *state.get("further", []), *([WEB] if state.get("web_port") else [])]
+        names = [*CORE, *PYTHON, *state.get("further", []), *([WEB] if state.get("web") else [])]
         running = self._launch.processes.running
         processes = {name: running(name) for name in names} if state else {}
         port = state.get("ports", {}).get("router")
@@ -257,7 +267,7 @@ class LocalServer:
             self._home.save(database_password=password)
             write_pathing_jar(self._home.omerodir / "lib/client/omero-client.jar", omero.jars)
             if not self._is_ready():
-                self._home.save(ready=False)
+                self._home.save(ready=False, web=False, further=[])
                 if self._launch.stop(patience_s=5):
                     self._progress("parts of it were running: starting anew")
                 self._start_core(services, omero)
@@ -271,6 +281,23 @@ class LocalServer:
             self._progress(f"note: it was already running at another port, {status.port}")
         web = f", OMERO.web at {status.web_address}" if status.web_address else ""
         self._progress(f"ready: root@{HOST}:{status.port}{web}")
+
+    def _keep_archive(self) -> None:
+        """Move the archive of parsed classes that Blitz wrote when it ended to where all servers find it."""
+        fresh, archive = self._home.archive, self._home.state().get("archive")
+        if not archive or not fresh.exists():
+            return
+
+        def copy(part: Path) -> None:
+            shutil.copyfile(fresh, part)
+
+        try:
+            if "blitz" not in self._launch.killed:  # else it is not whole
+                recorded_file(Path(archive), copy)
+                self._progress("kept what Java parsed, for faster starts")
+        except StorageError as error:  # a full or read-only cache makes starts slower, no more
+            self._progress(f"note: starts stay slower: {error}")
+        fresh.unlink()
 
     def _is_ready(self) -> bool:
         state = self._home.state()
@@ -333,7 +360,9 @@ class LocalServer:
             launch.inside_omero("register", ports.locator, *known)
             certificate.result()
             database.result()
-        launch.start_java("blitz", omero, self._java_options, "Blitz-0")
+        archive = omero.archive_options(self._java_options, self._home.archive)
+        self._home.save(archive=str(omero.archive(self._java_options)))
+        launch.start_java("blitz", omero, [*self._java_options, *archive], "Blitz-0")
         for name in PYTHON:  # their imports go on while Blitz starts
             launch.start_python(name)
         launch.start_ice("glacier2", "glacier2router", services)
@@ -410,4 +439,4 @@ class LocalServer:
             raise ServerStartError(f"port {port} of {HOST} is in use: choose another web port, or 0 for any")
         write_web_config(self._home.web, self._home.state()["ports"]["router"], port)
         self._launch.start_web(port)
-        self._home.save(web_port=port)
+        self._home.save(web=True, web_port=port)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._carve import prokaryote_jar
-from ._checksums import recorded_file
+from ._checksums import is_recorded, recorded_file
 from ._folders import CACHE_VARIABLE, cache_dir, file_lock, make_folder, write_whole
 from ._ice_wheel import ice_wheel
 from ._imagej import imagej_class_path
@@ -30,6 +30,7 @@ __all__ = [
     "group_names",
     "ice_wheel",
     "imagej_class_path",
+    "is_recorded",
     "log_progress",
     "make_folder",
     "prokaryote_jar",

@@ -41,18 +41,24 @@ def recorded_file(path: Path, write: Callable[[Path], None]) -> Path:
     StorageError
         It must be made and its folder cannot be written.
     """
-    record = path.with_name(f"{path.name}.sha256")
-    if not _is_recorded(path, record):
+    record = _record_of(path)
+    if not is_recorded(path):
         with file_lock(path.with_name(f".{path.name}.lock")):
-            if not _is_recorded(path, record):
+            if not is_recorded(path):
                 record.unlink(missing_ok=True)
                 write_whole(path, write)
                 write_whole(record, (sha256_of(path) or "").encode())
     return path
 
 
-def _is_recorded(path: Path, record: Path) -> bool:
+def is_recorded(path: Path) -> bool:
+    """Tell whether a file that `recorded_file` made is there and still what it was."""
     try:
+        record = _record_of(path)
         return bool(expected := record.read_text().strip()) and sha256_of(path) == expected
     except OSError:
         return False
+
+
+def _record_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
