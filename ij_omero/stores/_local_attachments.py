@@ -107,7 +107,9 @@ class ImageAttachments:
         return [roi.roi_id for roi in added if roi.roi_id is not None]
 
     def _roi_block(self) -> Json:
-        block = read_json(self._folder / "rois.json") or {"format": 1, "next_id": 1, "rois": []}
+        block = read_json(self._folder / "rois.json")
+        if block is None:
+            return {"format": 1, "next_id": 1, "rois": []}
         if not isinstance(block.get("rois"), list) or not isinstance(block.get("next_id"), int):
             raise CorruptedDataError(f"{self._folder / 'rois.json'} is damaged")
         return block

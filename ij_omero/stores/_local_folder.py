@@ -79,7 +79,7 @@ class StoreFolder:
             within = any(part.endswith(".zarr") for part in self.path.parts)
             names = [
                 entry.name
-                for entry in os.scandir(self.path)
+                for entry in self.path.iterdir()
                 if (within or entry.name.endswith(".zarr")) and entry.is_dir()
             ]
         except OSError as error:
@@ -119,7 +119,7 @@ class StoreFolder:
     def remove_leftovers(self) -> None:
         """Remove what dead writers left, where the store may be written at all."""
         try:
-            found = any(_WRITING.fullmatch(entry.name) for entry in os.scandir(self.path))
+            found = any(_WRITING.fullmatch(entry.name) for entry in self.path.iterdir())
         except OSError:
             return
         if found and os.access(self.path, os.W_OK):
@@ -127,16 +127,16 @@ class StoreFolder:
                 self._remove_leftovers()
 
     def _remove_leftovers(self) -> None:
-        for entry in list(os.scandir(self.path)):
+        for entry in list(self.path.iterdir()):
             if not _WRITING.fullmatch(entry.name):
                 continue
-            with contextlib.suppress(OSError), (Path(entry.path) / ".lock").open("ab") as lock:
+            with contextlib.suppress(OSError), (entry / ".lock").open("ab") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-            logger.warning("removing %s: its writer died before the image was finished", entry.path)
-            shutil.rmtree(entry.path, ignore_errors=True)
+            logger.warning("removing %s: its writer died before the image was finished", entry)
+            shutil.rmtree(entry, ignore_errors=True)
 
     def _last(self) -> int:
         marker = read_json(self.path / MARKER) or {}

@@ -38,8 +38,8 @@ def read_picture(path: str | Path) -> tuple[ImageDescription, PictureSource]:
 
     TIFF (OME-TIFF and ImageJ's with their calibration and channels), PNG, JPEG and whatever else Pillow reads, and
     ``.npy`` with (Y, X), (Z, Y, X), (C, Z, Y, X) or (T, C, Z, Y, X). Colours become three channels, Red, Green and
-    Blue; palettes become colours; frames of an animation become timepoints; a photograph is turned upright. Large TIFF files
-    are read in bands of rows, not as a whole.
+    Blue; palettes become colours; frames of an animation become timepoints; a photograph is turned upright. Large TIFF
+    files are read in bands of rows, not as a whole.
 
     Parameters
     ----------

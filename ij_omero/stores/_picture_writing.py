@@ -37,8 +37,8 @@ def export_picture(
         What is written, at full size.
     path
         ``.ome.tif``, ``.ome.tiff``, ``.tif``, ``.tiff``: OME-TIFF, tiled, with resolution levels where the image is
-        larger than a tile, BigTIFF where it needs to be. ``.ome.zarr``, ``.zarr``: an OME-Zarr folder. ``.png``: one plane of
-        one uint8, uint16 or bit channel, or of three uint8 channels. ``.npy``: (T, C, Z, Y, X).
+        larger than a tile, BigTIFF where it needs to be. ``.ome.zarr``, ``.zarr``: an OME-Zarr folder. ``.png``: one
+        plane of one uint8, uint16 or bit channel, or of three uint8 channels. ``.npy``: (T, C, Z, Y, X).
     overwrite
         Whether a file that is there may be replaced.
     progress
