@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
 import xxhash
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def digest_of(pixels: npt.NDArray[Any], index: int) -> int:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ij_omero.model import Region
-
 from ._digest import digest_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ij_omero.model import PlaneIndex
+    from ij_omero.model import PlaneIndex, Region
 
 
 class ForeignHome(Protocol):
@@ -29,8 +27,8 @@ class ForeignHome(Protocol):
     def retire(self) -> None:
         """Stop handing the cell out; whoever holds it already may go on."""
 
-    def revive(self) -> None:
-        """Hand the cell out again, as the same object where somebody still holds it."""
+    def hand_out(self) -> Any:
+        """Return what accessors take, the same pixels to all, and have it found without asking from now on."""
 
     def in_use(self) -> bool:
         """Tell whether somebody may still hold a cell that was retired."""
@@ -40,7 +38,7 @@ class ForeignCells(Protocol):
     """Another runtime that can be a home of cells (`ij_omero.imagej` has Java's)."""
 
     def take(self, index: int, region: Region, pixels: npt.NDArray[Any]) -> ForeignHome:
-        """Copy a cell over and hand it out there from now on."""
+        """Copy a cell over; it is not handed out yet."""
 
     def collected(self) -> bool:
         """Tell whether the runtime looked for unused objects since the last time it was asked."""
@@ -57,17 +55,21 @@ class Entry:
 
     Attributes
     ----------
+    home
+        Where the pixels are, and where all writes go.
     digest
         Checksum of what the source or the spill holds; None as long as nobody can have written to the cell.
+    lock
+        Held by whoever writes, moves, stores or evicts the cell; never for another cell's sake.
     used
-        Set by every hit, cleared by the search for something to evict.
+        Set by hits, cleared by the search for something to evict.
     gone
         Set, under the lock, once the cell was evicted: writers must look it up again.
     retired
         Whether the other runtime no longer hands it out, and only its present holders may write to it.
     """
 
-    __slots__ = ("digest", "foreign", "gone", "index", "lock", "nbytes", "pixels", "plane", "region", "retired", "used")
+    __slots__ = ("digest", "gone", "home", "index", "lock", "nbytes", "plane", "region", "retired", "used")
 
     def __init__(
         self, index: int, plane: PlaneIndex, region: Region, pixels: npt.NDArray[Any], digest: int | None
@@ -75,31 +77,53 @@ class Entry:
         self.index = index
         self.plane = plane
         self.region = region
-        self.pixels: npt.NDArray[Any] | None = pixels
-        self.foreign: ForeignHome | None = None
+        self.home: npt.NDArray[Any] | ForeignHome = pixels
         self.nbytes = pixels.nbytes
         self.digest = digest
+        self.lock = threading.Lock()
         self.used = False
         self.gone = False
         self.retired = False
-        self.lock = threading.Lock()
+
+    @property
+    def foreign(self) -> ForeignHome | None:
+        """The home, where it is in another runtime."""
+        home = self.home
+        return None if isinstance(home, np.ndarray) else home
 
     def snapshot(self, dtype: np.dtype[Any], scratch: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Return the pixels as a contiguous array: the home itself, or a copy of a foreign one."""
-        pixels = self.pixels
-        if pixels is not None:
-            return pixels
-        assert self.foreign is not None
-        out = np.empty(self.region.shape, dtype) if scratch is None else scratch
-        self.foreign.read(out)
-        return out
+        """Return the pixels as a contiguous array: the home itself, or a copy of a foreign one.
+
+        Parameters
+        ----------
+        dtype
+            The pixels' type.
+        scratch
+            An array for the copy; one of another shape is not used.
+        """
+        home = self.home
+        if isinstance(home, np.ndarray):
+            return home
+        if scratch is None or scratch.shape != self.region.shape:
+            scratch = np.empty(self.region.shape, dtype)
+        home.read(scratch)
+        return scratch
+
+    def edited(
+        self, dtype: np.dtype[Any], scratch: npt.NDArray[Any] | None = None
+    ) -> tuple[npt.NDArray[Any], int] | None:
+        """Return pixels and digest of a cell that is neither as in the source nor as on disk; the lock is held."""
+        if self.digest is None:
+            return None
+        pixels = self.snapshot(dtype, scratch)
+        digest = digest_of(pixels, self.index)
+        return None if digest == self.digest else (pixels, digest)
 
     def store(self, within: Region, pixels: npt.NDArray[Any]) -> None:
         """Write to a rectangle of the cell; the caller holds the lock and has seen that the cell is not gone."""
-        home = self.pixels
-        if home is None:
-            assert self.foreign is not None
-            self.foreign.write(within, pixels)
+        home = self.home
+        if not isinstance(home, np.ndarray):
+            home.write(within, pixels)
             return
         if self.digest is None:
             self.digest = digest_of(home, self.index)

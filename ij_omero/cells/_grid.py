@@ -159,6 +159,19 @@ class CellGrid:
         return dict(vars(self))
 
 
+def overlap(one: Region, other: Region) -> Region:
+    """Return what two rectangles that meet both cover."""
+    x, y = max(one.x, other.x), max(one.y, other.y)
+    right, bottom = min(one.x + one.width, other.x + other.width), min(one.y + one.height, other.y + other.height)
+    return Region(x, y, right - x, bottom - y)
+
+
+def slices(part: Region, of: Region) -> tuple[slice, slice]:
+    """Return where a part of a rectangle lies in its (Y, X) array."""
+    x, y = part.x - of.x, part.y - of.y
+    return slice(y, y + part.height), slice(x, x + part.width)
+
+
 def _follow_tiles(level: ResolutionLevel, bytes_per_pixel: int) -> tuple[int, int]:
     width, height = min(level.tile_width, level.width), min(level.tile_height, level.height)
     while width * height * bytes_per_pixel > LARGEST_CELL_BYTES and width * height > 1:

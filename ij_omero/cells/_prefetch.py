@@ -55,7 +55,7 @@ class Prefetcher:
         Threads, as many as pay at the source.
     """
 
-    def __init__(self, load: weakref.WeakMethod[Callable[[list[int]], None]], parallel: int) -> None:
+    def __init__(self, load: weakref.WeakMethod[Callable[[list[int]], object]], parallel: int) -> None:
         self._load = load
         self._parallel = max(parallel, 1)
         self._lock = threading.Lock()

@@ -12,7 +12,6 @@ import numpy as np
 from ij_omero.errors import StorageError
 
 from ._budget import process_budget
-from ._digest import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,8 +173,8 @@ class Residents:
 
     def _retire(self, entries: list[Entry]) -> None:
         for entry in entries:
-            assert entry.foreign is not None
-            entry.foreign.retire()
+            if entry.foreign is not None:
+                entry.foreign.retire()
             entry.retired = True
         with self._lock:
             for entry in entries:
@@ -221,14 +220,11 @@ class Residents:
         failure: StorageError | None = None
         try:
             for entry in entries:
-                if entry.digest is None:
-                    continue
-                if entry.pixels is None and (scratch is None or scratch.shape != entry.region.shape):
+                if entry.foreign is not None and (scratch is None or scratch.shape != entry.region.shape):
                     scratch = np.empty(entry.region.shape, self._dtype)
-                pixels = entry.snapshot(self._dtype, scratch)
-                digest = digest_of(pixels, entry.index)
-                if digest != entry.digest:
-                    edited.append((entry.index, pixels, digest))
+                found = entry.edited(self._dtype, scratch)
+                if found is not None:
+                    edited.append((entry.index, *found))
                     scratch = None
             kept: set[int] = set()
             if edited:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ij_omero.errors import InvalidInputError
-from ij_omero.model import Region
 from ij_omero.pixels import check_request
 
+from ._grid import overlap, slices
 from ._reading import blocks_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ij_omero.model import ImageDescription, PlaneIndex, ResolutionLevel
+    from ij_omero.model import ImageDescription, PlaneIndex, Region, ResolutionLevel
     from ij_omero.pixels import ReadHints
 
     from ._cache import CellCache
@@ -70,23 +70,16 @@ class SavedView:
                 original.append(index)
                 continue
             bounds = grid.locate(index)[1]
-            part = bounds.intersection(region)
-            assert part is not None
-            out[_slices(part, region)] = pixels[_slices(part, bounds)]
+            part = overlap(bounds, region)
+            out[slices(part, region)] = pixels[slices(part, bounds)]
         for block in blocks_of(grid, original, cache.dtype.itemsize, self.hints.request_bytes):
             bounds = grid.rectangle(block.column, block.row, block.columns, block.rows)
-            part = bounds.intersection(region)
-            assert part is not None
-            cache.source.read(plane, part, level=cache.level, out=out[_slices(part, region)])
+            part = overlap(bounds, region)
+            cache.source.read(plane, part, level=cache.level, out=out[slices(part, region)])
         return out
 
     def close(self) -> None:
         """Do nothing: the cache is closed by its owner."""
-
-
-def _slices(part: Region, of: Region) -> tuple[slice, slice]:
-    x, y = part.x - of.x, part.y - of.y
-    return slice(y, y + part.height), slice(x, x + part.width)
 
 
 def _scaled(description: ImageDescription, level: ResolutionLevel) -> ImageDescription:

@@ -214,8 +214,8 @@ class CellSpill:
     def _damaged(self, index: int) -> CorruptedDataError:
         plane, region = self.folder.info.grid.locate(index) if 0 <= index < len(self.folder.info.grid) else ("?", "?")
         return CorruptedDataError(
-            f"edited cell {index} (plane {tuple(plane)}, region {tuple(region)}) in {self.folder.cells} is damaged: its "
-            "checksum does not fit; revert this region to go back to the original pixels"
+            f"edited cell {index} (plane {tuple(plane)}, region {tuple(region)}) in {self.folder.cells} is damaged: "
+            "its checksum does not fit; revert this region to go back to the original pixels"
         )
 
     def _storage_error(self, error: Exception) -> StorageError:

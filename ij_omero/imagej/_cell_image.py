@@ -56,7 +56,7 @@ def _get(side: JavaCells, cache: CellCache) -> Any:
     lookup = handles.publicLookup()
     map_class = java_class("java.util.concurrent.ConcurrentHashMap").class_
     find = lookup.findVirtual(map_class, "get", unary).bindTo(side.map)
-    miss = lookup.findVirtual(function.class_, "apply", unary).bindTo(jpype.JObject(_miss(side, cache), function))
+    miss = lookup.findVirtual(function.class_, "apply", unary).bindTo(jpype.JObject(_miss(cache), function))
     found = lookup.findStatic(java_class("java.util.Objects").class_, "nonNull", method_type(boolean, anything))
     choose = handles.guardWithTest(
         handles.dropArguments(found, 1, classes([anything])),
@@ -70,7 +70,7 @@ def _get(side: JavaCells, cache: CellCache) -> Any:
     )
 
 
-def _miss(side: JavaCells, cache: CellCache) -> Any:
+def _miss(cache: CellCache) -> Any:
     """Return a ``java.util.function.Function`` that loads a cell; it is what keeps the cache alive."""
     import jpype
 
@@ -78,7 +78,6 @@ def _miss(side: JavaCells, cache: CellCache) -> Any:
     class Miss:
         @jpype.JOverride  # type: ignore[untyped-decorator]
         def apply(self, index: Any) -> Any:
-            home = cache.hand_over(int(index))
-            return home.cell
+            return cache.hand_out(int(index))
 
     return Miss()

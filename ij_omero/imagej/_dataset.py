@@ -44,8 +44,8 @@ def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
     description = cache.saved_view.description
     if description.pixel_type.is_complex:
         raise UnsupportedPixelTypeError(
-            f"{description.name!r} has {description.pixel_type.value} pixels, which a Dataset cannot hold; take its real "
-            "part or its magnitude first, or use ij_omero.imagej.cell_image"
+            f"{description.name!r} has {description.pixel_type.value} pixels, which a Dataset cannot hold; take its "
+            "real part or its magnitude first, or use ij_omero.imagej.cell_image"
         )
     runtime = runtime or start()
     image = java_class("net.imagej.ImgPlus")(cell_image(cache), description.name, _axes(description))

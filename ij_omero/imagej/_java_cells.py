@@ -18,11 +18,9 @@ from ij_omero.model import PixelType
 from ._runtime import java_class
 
 if TYPE_CHECKING:
-    import weakref
-
     import numpy.typing as npt
 
-    from ij_omero.cells import CellCache, CellGrid
+    from ij_omero.cells import CellGrid
     from ij_omero.model import Region
 
 _ARRAYS = "net.imglib2.img.basictypeaccess.array."
@@ -86,11 +84,10 @@ class JavaCells:
         self._canary = self._weak(self._object())
 
     def take(self, index: int, region: Region, pixels: npt.NDArray[Any]) -> JavaHome:
-        """Copy a cell into a new primitive array and hand it out from now on."""
+        """Copy a cell into a new primitive array."""
         array = self._array(region.width * region.height * self._elements_per_pixel)
         home = JavaHome(self, index, region, array)
         self.copy_in(array, 0, pixels)
-        home.revive()
         return home
 
     def collected(self) -> bool:
@@ -134,7 +131,7 @@ class JavaCells:
             import jpype.nio
 
             staging = np.empty(self.grid.cell_width * self.grid.cell_height, self._dtype)
-            buffer = jpype.nio.convertToDirectBuffer(memoryview(staging.view(np.uint8)).cast("B"))
+            buffer = jpype.nio.convertToDirectBuffer(staging.view(np.uint8).data.cast("B"))
             staged = staging, getattr(buffer.order(self._byte_order), str(self._view))()
             self._staging.pair = staged
         return staged
@@ -174,14 +171,13 @@ class JavaHome:
         """Take the cell out of the map."""
         self._side.map.remove(self._side._long(self._index))
 
-    @property
-    def cell(self) -> Any:
-        """The ``net.imglib2.img.cell.Cell``, while the map hands it out."""
-        return self._side.map.get(self._side._long(self._index))
-
-    def revive(self) -> None:
-        """Put the cell into the map, with the access that its holders have."""
+    def hand_out(self) -> Any:
+        """Return the ``net.imglib2.img.cell.Cell``, with the access that its holders have, and put it into the map."""
         side, region = self._side, self._region
+        number = side._long(self._index)
+        cell = side.map.get(number)
+        if cell is not None:
+            return cell
         access = None if self._weak_access is None else self._weak_access.get()
         if access is None:
             access = side._access(self._array)
@@ -192,7 +188,8 @@ class JavaHome:
             side._longs([region.x, region.y, plane.c, plane.z, plane.t]),
             access,
         )
-        side.map.put(side._long(self._index), cell)
+        side.map.put(number, cell)
+        return cell
 
     def in_use(self) -> bool:
         """Tell whether an accessor may still hold the cell."""
