@@ -13,6 +13,7 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from .errors import IJOmeroError
+    from .imagej import ModuleResult
     from .images import Connection, Image, connect, open_image, open_store, run, save_image
     from .model import (
         Channel,
@@ -56,6 +57,7 @@ __all__ = [
     "Label",
     "Line",
     "Mask",
+    "ModuleResult",
     "PixelSink",
     "PixelSource",
     "PixelType",
@@ -81,11 +83,24 @@ __all__ = [
 
 _HOMES = {
     "errors": ("IJOmeroError",),
+    "imagej": ("ModuleResult",),
     "images": ("Connection", "Image", "connect", "open_image", "open_store", "run", "save_image"),
     "pixels": ("ImageStore", "PixelSink", "PixelSource"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_SUBMODULES = ("cells", "errors", "images", "imagej", "localserver", "model", "pixels", "provision", "stores")
+_SUBMODULES = (
+    "cells",
+    "cli",
+    "errors",
+    "imagej",
+    "images",
+    "localserver",
+    "model",
+    "pixels",
+    "provision",
+    "scripting",
+    "stores",
+)
 
 
 def __getattr__(name: str) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +12,6 @@ from ij_omero.model import Ellipse, Line, Mask, Polygon, Polyline, Rectangle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
     from PIL.Image import Image as Picture
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ij_omero.model import Quantity, Roi, Shape
 
-_SIDE = 1024  # pixels of a panel's longer side
+PANEL_SIDE = 1024  # pixels of a panel's longer side
 _FINE = 2  # outlines are drawn at twice the size and then made smaller, which smooths them
 _MARGIN = 28
 _HEADER = 64
@@ -69,8 +70,14 @@ def draw_before_after(path: Path, panels: Sequence[Panel], pixel_size: Quantity 
 
 
 def _font(size: int) -> Any:
+    """Return DejaVu Sans as matplotlib carries it, which knows µ; else Pillow's own font, which does not."""
     from PIL import ImageFont
 
+    spec = importlib.util.find_spec("matplotlib")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(place, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
+        if path.is_file():
+            return ImageFont.truetype(str(path), size)
     return ImageFont.load_default(size)
 
 
@@ -78,7 +85,7 @@ def _render(panel: Panel, pixel_size: Quantity | None) -> Picture:
     from PIL import Image, ImageDraw
 
     height, width = panel.pixels.shape[:2]
-    zoom = _SIDE / max(height, width)
+    zoom = PANEL_SIDE / max(height, width)
     size = (round(width * zoom), round(height * zoom))
     fine = (size[0] * _FINE, size[1] * _FINE)
     picture = Image.fromarray(panel.pixels).resize(fine, Image.Resampling.BICUBIC)

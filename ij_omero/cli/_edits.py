@@ -70,9 +70,7 @@ def recover_command(edit_id: str, store: str | None, name: str | None, keep: boo
     if info is None:
         raise InvalidInputError(f"there are no edits {edit_id!r}; ij-omero edits list shows those there are")
     if info.address is None:
-        raise InvalidInputError(
-            f"the edits {edit_id} are of an image without an address; recover them in Python"
-        )
+        raise InvalidInputError(f"the edits {edit_id} are of an image without an address; recover them in Python")
     home, _ = split_address(info.address)
     with open_connection(home, login) as connection, Bar() as bar:
         target = connection if store is None else open_connection(store, login)

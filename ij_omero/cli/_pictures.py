@@ -174,13 +174,13 @@ def import_command(
 
 @click.command("export", cls=Command)
 @click.argument("address")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE where it exists.")
 @login_options
 def export_command(address: str, file: Path, force: bool, login: Login) -> None:
-    """Export the image at ADDRESS to FILE: OME-TIFF (.ome.tif, .tif), or PNG for one plane."""
+    """Export the image at ADDRESS to FILE: .ome.tif or .tif (OME-TIFF), .zarr (OME-Zarr), .png, .npy."""
     if file.exists() and not force:
         raise click.UsageError(f"{file} exists; --force replaces it")
     with opened_image(address, login) as image, Bar() as bar:
-        image.export(file, progress=bar)
+        image.export(file, overwrite=force, progress=bar)
     click.echo(f"{address} -> {file}")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from ._connection import Connection
 from ._image import Image
 from ._indexing import ImageIndexError
-from ._opening import connect, open_image, open_store, save_image, split_address
+from ._opening import connect, kept_connection, open_image, open_store, save_image, split_address
+from ._running import run
 
 __all__ = [
     "Connection",
     "Image",
     "ImageIndexError",
     "connect",
+    "kept_connection",
     "open_image",
     "open_store",
+    "run",
     "save_image",
     "split_address",
 ]

@@ -224,6 +224,7 @@ class Connection:
         name: str | None = None,
         dataset: ImageId | None = None,
         progress: Progress = no_progress,
+        **changes: Any,
     ) -> Image:
         """Import a picture file (TIFF, OME-TIFF, PNG, JPEG, ...) as a new image, and open it.
 
@@ -237,6 +238,8 @@ class Connection:
             The dataset to link the image to.
         progress
             Told of tiles written.
+        **changes
+            Other fields of the `ImageDescription` to change, such as ``physical_size_x``.
 
         Raises
         ------
@@ -245,7 +248,7 @@ class Connection:
         """
         from ij_omero.stores import import_picture
 
-        return self.open_image(import_picture(self.store, path, name=name, dataset=dataset, progress=progress))
+        return self.open_image(import_picture(self.store, path, name, dataset=dataset, progress=progress, **changes))
 
     def read_table(self, table_id: int | str) -> Table:
         """Read a table that is attached to an image."""

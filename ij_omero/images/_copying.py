@@ -76,11 +76,13 @@ class ArraySource:
         (T, C, Z, Y, X), or its last two to four axes; not copied.
     name
         The image's name.
+    description
+        What is known of the image besides; its sizes and pixel type give way to the array's.
     """
 
     hints = ReadHints()
 
-    def __init__(self, pixels: npt.NDArray[Any], name: str) -> None:
+    def __init__(self, pixels: npt.NDArray[Any], name: str, description: ImageDescription | None = None) -> None:
         if not 2 <= pixels.ndim <= 5 or pixels.size == 0:
             raise InvalidInputError(
                 f"cannot make an image of an array of shape {pixels.shape}; expected (Y, X), (Z, Y, X), "
@@ -90,6 +92,9 @@ class ArraySource:
         self._pixels: npt.NDArray[Any] | None = pixels.reshape((1,) * (5 - pixels.ndim) + pixels.shape)
         t, c, z, y, x = self._pixels.shape
         self.description = ImageDescription(name, pixel_type, x, y, z, c, t)
+        if description is not None:
+            own: dict[str, Any] = {"size_x": x, "size_y": y, "size_z": z, "size_c": c, "size_t": t}
+            self.description = description.replace(name=name, pixel_type=pixel_type, **own)
         self.levels = (ResolutionLevel(0, x, y, x, y),)
 
     def read(

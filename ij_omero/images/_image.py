@@ -231,19 +231,28 @@ class Image:
         """How many cells differ from what is stored."""
         return self.cache.load_states.edited
 
-    def export(self, path: Path | str, *, progress: Progress = no_progress) -> None:
-        """Write the image with its edits to a file: OME-TIFF (``.ome.tif``, ``.tif``), or PNG for one plane.
+    def export(self, path: Path | str, *, overwrite: bool = False, progress: Progress = no_progress) -> Path:
+        """Write the image with its edits to a file.
+
+        Parameters
+        ----------
+        path
+            Its ending tells the kind: OME-TIFF (``.ome.tif``, ``.tif``), OME-Zarr (``.zarr``), ``.png``, ``.npy``.
+        overwrite
+            Whether a file that is there may be replaced.
+        progress
+            Told of tiles written.
 
         Raises
         ------
         InvalidInputError
             The kind of file is unknown, or cannot hold the image.
         StorageError
-            The file cannot be written.
+            The file is there already, or cannot be written.
         """
         from ij_omero.stores import export_picture
 
-        export_picture(self.cache.saved_view, path, progress=progress)
+        return export_picture(self.cache.saved_view, path, overwrite=overwrite, progress=progress)
 
     def flush(self) -> None:
         """Write edited cells to the spill folder, where they outlive this process."""
@@ -293,10 +302,30 @@ class Image:
             state = f"{states.loaded} of {states.total} cells loaded, {states.edited} dirty"
         return f"<Image {self.address} {self.name!r}: X {x}, Y {y}, Z {z}, C {c}, T {t}, {self.dtype.name}; {state}>"
 
+    def thumbnail(self, size: int = 192) -> npt.NDArray[np.uint8] | None:
+        """Render the middle z-section of the first timepoint small; loads no cells.
+
+        Edits show where the plane has up to 16 million pixels; of larger ones a stored smaller level is taken.
+
+        Parameters
+        ----------
+        size
+            The longer side in pixels; smaller images are not enlarged.
+
+        Returns
+        -------
+        ndarray or None
+            (Y, X, 3) uint8; None where too many pixels would have to be read.
+        """
+        from ._thumbnail import MOST_PIXELS, thumbnail
+
+        edited = self.shape[-1] * self.shape[-2] <= MOST_PIXELS and self.cache.load_states.edited
+        return thumbnail(self._cache.saved_view if edited else self._source, size)
+
     def _repr_html_(self) -> str:
         """Show a thumbnail and a table in a notebook."""
-        from ._thumbnail import image_rows, thumbnail, to_html
+        from ._thumbnail import image_rows, to_html
 
-        states = None if self._closed else self._cache.load_states
-        picture = None if self._closed else thumbnail(self._cache.saved_view)
-        return to_html(self.name, image_rows(self, states), picture)
+        if self._closed:
+            return to_html(self.name, image_rows(self, None), None)
+        return to_html(self.name, image_rows(self, self._cache.load_states), self.thumbnail())

@@ -73,13 +73,9 @@ def _pixels_of(image: Any, name: str | None) -> Iterator[PixelSource]:
     elif isinstance(image, PixelSource):
         yield image
     else:
-        from ij_omero.imagej import pixel_source
+        from ._java_images import java_image_source
 
-        made = pixel_source(image)
-        try:
-            yield made
-        finally:
-            made.close()
+        yield java_image_source(image)
 
 
 def _described(

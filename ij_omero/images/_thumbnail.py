@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ._image import Image
 
-_MOST_PIXELS = 1 << 24  # of a plane that is read for a thumbnail
+MOST_PIXELS = 1 << 24  # of a plane that is read for a thumbnail
 _MOST_CHANNELS = 6
 _COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255), (0, 255, 255), (255, 255, 0))
 
@@ -53,7 +53,8 @@ def thumbnail(source: PixelSource, size: int = 192) -> npt.NDArray[np.uint8] | N
         pixels = source.read(PlaneIndex(description.size_z // 2, index, 0), level=level.index)[::step, ::step]
         if description.pixel_type.is_complex:
             pixels = np.abs(pixels)
-        shade = _shade(pixels.astype(np.float32), channel.window)
+        window = channel.window or ((0, 255) if pixels.dtype == np.uint8 else None)
+        shade = _shade(pixels.astype(np.float32), window)
         color = np.asarray(_color_of(channel, index, len(shown)), np.float32)
         layer = shade[:, :, None] * color
         picture = layer if picture is None else picture + layer
@@ -63,7 +64,7 @@ def thumbnail(source: PixelSource, size: int = 192) -> npt.NDArray[np.uint8] | N
 def _level_for(levels: tuple[ResolutionLevel, ...], size: int) -> ResolutionLevel | None:
     large_enough = [level for level in levels if max(level.width, level.height) >= size]
     level = large_enough[-1] if large_enough else levels[0]
-    return level if level.width * level.height <= _MOST_PIXELS else None
+    return level if level.width * level.height <= MOST_PIXELS else None
 
 
 def _shade(pixels: npt.NDArray[np.float32], window: tuple[float, float] | None) -> npt.NDArray[np.float32]:

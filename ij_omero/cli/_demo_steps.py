@@ -1,0 +1,292 @@
+"""What the demo does with an image, whatever store it lies in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ij_omero.errors import CorruptedDataError
+from ij_omero.model import KeyValue, Roi, Table
+
+from ._demo_picture import PANEL_SIDE, Panel, draw_before_after
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from ij_omero.images import Connection, Image
+    from ij_omero.model import ImageDescription, ImageId, Quantity
+
+    from ._demo import Story
+
+SIGMA = 2.0
+MACRO = """
+setAutoThreshold("Otsu{dark}");
+run("Set Measurements...", "area mean centroid perimeter shape redirect=None decimal=4");
+run("Analyze Particles...", "size={smallest}-Infinity pixel show=Nothing display exclude clear add");
+"""
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """Where the demo left what it made."""
+
+    original: str
+    original_id: ImageId
+    result: str
+    result_id: ImageId
+    figure: Path
+    blurred: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Particles:
+    table: Table
+    rois: tuple[Roi, ...]
+
+
+def run_demo(
+    connection: Connection, picture: Path, assumed: Quantity | None, results: Path, story: Story
+) -> DemoReport:
+    """Do the main job and check what came of it.
+
+    Parameters
+    ----------
+    connection
+        The store to work in.
+    picture
+        The picture to import.
+    assumed
+        The distance between pixels where the picture does not say.
+    results
+        The folder for the before/after picture; made where missing.
+    story
+        Told of every step.
+
+    Raises
+    ------
+    CorruptedDataError
+        What was read back is not what was saved.
+    """
+    original = _import(connection, picture, assumed, story)
+    imported = original.cache.saved_view.read(original.description.plane_indices()[0])
+    _look(original, story)
+    blurred = _blur(original, story)
+    channel = _stained_channel(blurred)
+    particles = _particles(blurred, channel, original, story)
+    expected = _edit(original, blurred, story)
+    result = _save(connection, original, particles, story)
+    _compare(connection, original, result.image_id, expected, particles, imported, story)
+    figure = _draw(connection, original, result, particles, results, story)
+    original.discard_edits()
+    return DemoReport(str(original.address), original.image_id, str(result.address), result.image_id, figure, blurred)
+
+
+def _import(connection: Connection, picture: Path, assumed: Quantity | None, story: Story) -> Image:
+    from ij_omero.stores import read_picture
+
+    description, pixels = read_picture(picture)
+    pixels.close()
+    changes = {}
+    if assumed is not None and description.physical_size_x is None:
+        changes = {"physical_size_x": assumed, "physical_size_y": assumed}
+        story.tell(f"{picture.name} does not say its pixel size: {assumed} is assumed")
+    image = connection.import_picture(picture, **changes)
+    image.close()
+    story.tell(f"imported {picture} as {image.address}", original=str(image.address))
+    return connection.open_image(image.image_id)
+
+
+def _look(image: Image, story: Story) -> None:
+    """Open the image in ImageJ and see what that loads."""
+    facts = image.description
+    x, y, z, c, t = facts.sizes
+    story.tell(f"opened it by its address: X {x}, Y {y}, Z {z}, C {c}, T {t}, {image.dtype.name}; {_cells(image)}")
+    dataset = image.to_dataset()
+    story.tell(f"as a Dataset in ImageJ: {_cells(image)} (it looks at the first pixel for its type)")
+    access = dataset.randomAccess()
+    access.setPosition(x // 2, 0)
+    access.setPosition(y // 2, 1)
+    access.setPosition(c - 1, 2)
+    seen = access.get().getRealDouble()
+    story.tell(f"ImageJ touched the pixel in the middle of the last channel, {seen:g}: {_cells(image)}")
+    if not np.isclose(seen, float(image[0, c - 1, 0, y // 2, x // 2])):
+        raise CorruptedDataError(f"Java sees {seen:g} where Python sees {image[0, c - 1, 0, y // 2, x // 2]}")
+
+
+def _cells(image: Image) -> str:
+    states = image.cache.load_states
+    return f"{states.loaded} of {states.total} cells loaded, {states.edited} edited"
+
+
+def _blur(image: Image, story: Story) -> npt.NDArray[Any]:
+    """Blur with ImageJ; (T, C, Z, Y, X)."""
+    import ij_omero
+
+    result = ij_omero.run("Gaussian Blur...", image, sigma=SIGMA, stack=True)
+    if result.image is None:
+        raise CorruptedDataError("ImageJ's Gaussian Blur gave no image")
+    story.tell(f"ImageJ's Gaussian Blur with sigma {SIGMA:g} on {image.shape[1]} channels: {_cells(image)}")
+    return result.image.pixels
+
+
+def _stained_channel(pixels: npt.NDArray[Any]) -> int:
+    """Choose the channel with the most contrast."""
+    _, channels, sections, _, _ = pixels.shape
+    return max(range(channels), key=lambda c: float(pixels[0, c, sections // 2].astype(np.float64).std()))
+
+
+def _particles(blurred: npt.NDArray[Any], channel: int, image: Image, story: Story) -> _Particles:
+    """Threshold a plane and analyse particles with ImageJ."""
+    from ij_omero.imagej import ImageArray, run_macro
+
+    section = image.description.size_z // 2
+    plane = blurred[0, channel, section]
+    # The background is what most of the plane is: what differs from it are the particles.
+    dark = " dark" if np.median(plane) < plane.mean() else ""
+    smallest = max(20, plane.size // 5000)
+    description = _of_plane(image.description, channel)
+    result = run_macro(MACRO.format(dark=dark, smallest=smallest), ImageArray(plane[None, None, None], description))
+    table = next((table for table in result.tables if table.row_count), None)
+    if table is None or not result.rois:
+        raise CorruptedDataError("ImageJ found no particles; try another picture")
+    rois = tuple(
+        Roi(tuple(replace(shape, z=section, c=None, t=0) for shape in roi.shapes), f"particle {number}")
+        for number, roi in enumerate(result.rois, 1)
+    )
+    table = Table("particles", table.columns)
+    name = description.channels[0].name or f"channel {channel}"
+    background = "bright" if not dark else "dark"
+    story.tell(
+        f"ImageJ's Otsu threshold ({name}, {background} background) and Analyze Particles: {len(rois)} particles, "
+        f"measured {', '.join(table.column_names)}",
+        particles=len(rois),
+    )
+    return _Particles(table, rois)
+
+
+def _of_plane(description: ImageDescription, channel: int) -> ImageDescription:
+    return description.replace(size_c=1, size_z=1, size_t=1, channels=(description.channels[channel],))
+
+
+def _edit(image: Image, blurred: npt.NDArray[Any], story: Story) -> npt.NDArray[Any]:
+    """Write the blurred pixels from Python and a bar from Java into the same cells; return what is expected."""
+    expected = _as_pixels(blurred, image.dtype)
+    image[...] = expected
+    _, c, _, y, x = image.shape
+    white = float(expected.max())
+    height, width = max(2, y // 100), max(4, x // 5)
+    top, left = y - 3 * height, x - width - 2 * height
+    access = image.to_dataset().randomAccess()
+    for channel in range(c):
+        access.setPosition(channel, 2)
+        for row in range(top, top + height):
+            access.setPosition(row, 1)
+            for column in range(left, left + width):
+                access.setPosition(column, 0)
+                access.get().setReal(white)
+    expected[0, :, 0, top : top + height, left : left + width] = expected.dtype.type(white)
+    image.flush()
+    story.tell(f"edited in place, the blur through numpy and a bar through ImageJ's Dataset: {_cells(image)}")
+    return expected
+
+
+def _as_pixels(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Convert what ImageJ 1 made, which knows 8, 16 and 32 bits, to the image's own type."""
+    if dtype.kind in "iu" and pixels.dtype != dtype:
+        limits = np.iinfo(dtype)
+        pixels = np.clip(np.rint(pixels.astype(np.float64)), limits.min, limits.max)
+    return pixels.astype(dtype)
+
+
+def _save(connection: Connection, image: Image, particles: _Particles, story: Story) -> Image:
+    result = connection.save_image(
+        image,
+        name=f"{image.name} - particles",
+        description=f"Gaussian Blur with sigma {SIGMA:g}, Otsu threshold, Analyze Particles",
+        key_values=(KeyValue("Made by", "ij-omero demo"), KeyValue("Gaussian Blur sigma", f"{SIGMA:g}")),
+        tables=[particles.table],
+        rois=particles.rois,
+    )
+    story.tell(
+        f"saved as the new image {result.address} with a table of {particles.table.row_count} rows "
+        f"and {len(particles.rois)} ROIs",
+        result=str(result.address),
+    )
+    return result
+
+
+def _compare(
+    connection: Connection,
+    original: Image,
+    result_id: ImageId,
+    expected: npt.NDArray[Any],
+    particles: _Particles,
+    imported: npt.NDArray[Any],
+    story: Story,
+) -> None:
+    """Read everything back on a cache of its own and compare."""
+    with connection.open_image(result_id, share=False) as again:
+        _check("pixels", np.array_equal(again.to_numpy(), expected))
+        before, after = original.description, again.description
+        _check("pixel sizes", before.physical_size_x == after.physical_size_x)
+        _check("channel names", [c.name for c in before.channels] == [c.name for c in after.channels])
+        (summary,) = again.tables()
+        table = connection.read_table(summary.table_id)
+        _check("column names", table.column_names == particles.table.column_names)
+        for column in particles.table.columns:
+            same = (
+                np.allclose(table[column.name], column.values, equal_nan=True)
+                if column.values.dtype.kind in "fiu"
+                else list(table[column.name]) == list(column.values)
+            )
+            _check(f"column {column.name}", bool(same))
+        rois = again.rois()
+        _check("ROIs", [_geometry(roi) for roi in rois] == [_geometry(roi) for roi in particles.rois])
+    with connection.open_image(original.image_id, share=False) as untouched:
+        _check("the original", np.array_equal(untouched.cache.read(original.description.plane_indices()[0]), imported))
+    story.tell("read back pixels, pixel size, channel names, table and ROIs, and the untouched original: all the same")
+
+
+def _geometry(roi: Roi) -> tuple[Any, ...]:
+    """Return a ROI's name and shapes without what a store adds (ids, colours)."""
+    plain = {"shape_id": None, "stroke_color": None, "fill_color": None, "stroke_width": None, "font_size": None}
+    return roi.name, tuple(replace(shape, **plain) for shape in roi.shapes)
+
+
+def _check(what: str, same: bool) -> None:
+    if not same:
+        raise CorruptedDataError(f"what was read back differs from what was saved: {what}")
+
+
+def _draw(
+    connection: Connection, original: Image, result: Image, particles: _Particles, results: Path, story: Story
+) -> Path:
+    results.mkdir(parents=True, exist_ok=True)
+    path = results / f"{original.name.rsplit('.', 1)[0]}-{original.image_id}-before-after.png"
+    size = original.description.physical_size_x
+    with connection.open_image(original.image_id, share=False) as untouched:
+        before = untouched.thumbnail(PANEL_SIDE)
+    after = result.thumbnail(PANEL_SIDE)
+    if before is None or after is None:
+        story.tell("the picture is too large to draw")
+        return path
+    draw_before_after(
+        path,
+        [
+            Panel("Before", f"{original.name}  ·  {original.address}", before),
+            Panel(
+                "After",
+                f"blurred, {len(particles.rois)} particles  ·  {result.address}",
+                after,
+                result.rois(),
+            ),
+        ],
+        size,
+        "Gaussian Blur, Otsu threshold and Analyze Particles by ImageJ; the outlines are the saved ROIs, read back",
+    )
+    story.tell(f"drew {path}", figure=str(path))
+    return path
