@@ -175,17 +175,13 @@ def slices(part: Region, of: Region) -> tuple[slice, slice]:
 def _follow_tiles(level: ResolutionLevel, bytes_per_pixel: int) -> tuple[int, int]:
     width, height = min(level.tile_width, level.width), min(level.tile_height, level.height)
     while width * height * bytes_per_pixel > LARGEST_CELL_BYTES and width * height > 1:
-        if width >= height:
+        if width > height:
             width = -(-width // 2)
         else:
             height = -(-height // 2)
-    while (
-        width * height * bytes_per_pixel * 2 <= SMALLEST_CELL_BYTES * 2
-        and width * height * bytes_per_pixel < SMALLEST_CELL_BYTES
-        and (width < level.width or height < level.height)
-    ):
-        if height < level.height and (height <= width or width >= level.width):
-            height = min(height * 2, level.height)
-        else:
+    while width * height * bytes_per_pixel < SMALLEST_CELL_BYTES and (width < level.width or height < level.height):
+        if width < level.width and (width <= height or height >= level.height):
             width = min(width * 2, level.width)
+        else:
+            height = min(height * 2, level.height)
     return height, width
