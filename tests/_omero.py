@@ -44,7 +44,7 @@ class OmeroUser:
     @contextlib.contextmanager
     def gateway(self) -> Iterator[Any]:
         """Log in with plain omero-py; log out at the end."""
-        with _gateway(self.name, self.password, self.host, self.port) as connected:
+        with gateway(self.name, self.password, self.host, self.port) as connected:
             yield connected
 
 
@@ -63,7 +63,8 @@ class MakeUser(Protocol):
 
 
 @contextlib.contextmanager
-def _gateway(name: str, password: str, host: str, port: int) -> Iterator[Any]:
+def gateway(name: str, password: str, host: str, port: int) -> Iterator[Any]:
+    """Log in with plain omero-py; log out at the end."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of omero-py's own modules, on import
         from omero.gateway import BlitzGateway
@@ -93,7 +94,7 @@ def omero_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServ
 
 @pytest.fixture(scope="session")
 def _omero_root(omero_server: LocalServer) -> Iterator[Any]:
-    with _gateway("root", omero_server.password, omero_server.host, omero_server.port) as connected:
+    with gateway("root", omero_server.password, omero_server.host, omero_server.port) as connected:
         connected.c.enableKeepAlive(60)
         yield connected
 
