@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import logging
-import os
 import sys
 import traceback
 from dataclasses import dataclass
@@ -134,14 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted", settings)
         return EXIT_INTERRUPTED
-    except BrokenPipeError as error:
-        if isinstance(error, IJOmeroError):
-            _say(f"error: {error}", settings)
-            return EXIT_ERROR
-        # Python would complain once more when it flushes standard output at exit.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+    except SystemExit as end:
+        # Click ends so when nobody reads standard output any more; it has quieted the flush at exit already.
+        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):
+            return EXIT_BROKEN_PIPE
+        return end.code if isinstance(end.code, int) else EXIT_ERROR
     except (IJOmeroError, OSError) as error:
         _say(f"error: {_one_line(error)}", settings)
         return EXIT_ERROR

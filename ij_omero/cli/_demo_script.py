@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def run_as_script(server: LocalServer, connection: Connection, report: DemoRepor
 
     from ._demo_steps import SIGMA
 
-    login = {"host": server.host, "port": server.port, "user": "root", "password": server.password}
+    login: dict[str, Any] = {"host": server.host, "port": server.port, "user": "root", "password": server.password}
     installed = install_scripts(server.status().omerodir, [MODULE])
     path = installed.scripts[0].path
     story.tell(f"installed {MODULE!r} as the OMERO script {path}")

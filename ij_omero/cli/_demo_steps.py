@@ -90,7 +90,7 @@ def _import(connection: Connection, picture: Path, assumed: Quantity | None, sto
 
     description, pixels = read_picture(picture)
     pixels.close()
-    changes = {}
+    changes: dict[str, Any] = {}
     if assumed is not None and description.physical_size_x is None:
         changes = {"physical_size_x": assumed, "physical_size_y": assumed}
         story.tell(f"{picture.name} does not say its pixel size: {assumed} is assumed")
@@ -130,7 +130,8 @@ def _blur(image: Image, story: Story) -> npt.NDArray[Any]:
     if result.image is None:
         raise CorruptedDataError("ImageJ's Gaussian Blur gave no image")
     story.tell(f"ImageJ's Gaussian Blur with sigma {SIGMA:g} on {image.shape[1]} channels: {_cells(image)}")
-    return result.image.pixels
+    pixels: npt.NDArray[Any] = result.image.pixels
+    return pixels
 
 
 def _stained_channel(pixels: npt.NDArray[Any]) -> int:
@@ -253,7 +254,13 @@ def _compare(
 
 def _geometry(roi: Roi) -> tuple[Any, ...]:
     """Return a ROI's name and shapes without what a store adds (ids, colours)."""
-    plain = {"shape_id": None, "stroke_color": None, "fill_color": None, "stroke_width": None, "font_size": None}
+    plain: dict[str, Any] = {
+        "shape_id": None,
+        "stroke_color": None,
+        "fill_color": None,
+        "stroke_width": None,
+        "font_size": None,
+    }
     return roi.name, tuple(replace(shape, **plain) for shape in roi.shapes)
 
 

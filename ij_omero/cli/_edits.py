@@ -58,10 +58,9 @@ def list_edits_command(as_json: bool) -> None:
 @click.argument("edit_id")
 @click.option("--to", "store", metavar="STORE", help="Where to save; the edited image's own store without it.")
 @click.option("--name", help="The new image's name; that of the edited image without it.")
-@click.option("--keep", is_flag=True, help="Keep the edits after they were saved.")
 @login_options
 @json_option
-def recover_command(edit_id: str, store: str | None, name: str | None, keep: bool, login: Login, as_json: bool) -> None:
+def recover_command(edit_id: str, store: str | None, name: str | None, login: Login, as_json: bool) -> None:
     """Save the image with the edits EDIT_ID as a new image, then drop the edits."""
     from ij_omero.cells import list_edits
     from ij_omero.images import split_address
@@ -76,9 +75,7 @@ def recover_command(edit_id: str, store: str | None, name: str | None, keep: boo
         target = connection if store is None else open_connection(store, login)
         try:
             with connection.recover_image(edit_id) as edited:
-                new = target.save_image(edited, name=name, progress=bar)
-                if not keep:
-                    edited.discard_edits()
+                new = target.save_image(edited, name=name, progress=bar)  # closing drops edits that were saved
             facts = {"edits": edit_id, "id": new.image_id, "address": str(new.address), "name": new.name}
         finally:
             if target is not connection:
