@@ -13,7 +13,8 @@ from ij_omero.model import ImageAddress, parse_address
 SCHEMES = ["omero://", "omero:", "omeis://", "dvid://", "memory://", "file://", "file:", "http://", "", "OMERO://"]
 PIECES = st.sampled_from(
     ["host", "user", "@", ":", "/", "//", "image", "42", "4064", "[::1]", "%00", "%2F", "&", "=", "server=h", "~", "?",
-     "imageID=3", "password=", "sessionID=", "name=x.omero", ".omero", "encrypted=false", "#", "..", "9" * 5000, "٣", " "]
+     "imageID=3", "password=", "sessionID=", "name=x.omero", ".omero", "encrypted=false", "#", "..", "9" * 5000,
+     "٣", " ", "\ud800"]
 )  # fmt: skip
 hostile = st.builds(
     lambda scheme, pieces: scheme + "".join(pieces),
