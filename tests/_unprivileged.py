@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NOBODY = 65534
+_ENTER = 0o011  # the group too: root's groups are kept
 
 
 @contextlib.contextmanager
@@ -22,13 +23,11 @@ def as_ordinary_user(folder: Path) -> Iterator[None]:
     # pytest's own folders are for their owner only
     opened = {parent: parent.stat().st_mode for parent in (folder, *folder.parents) if parent.stat().st_uid == 0}
     for parent, mode in opened.items():
-        if not mode & 0o001:
-            parent.chmod(mode | 0o001)
+        parent.chmod((mode | _ENTER) & 0o7777)
     os.seteuid(_NOBODY)
     try:
         yield
     finally:
         os.seteuid(0)
         for parent, mode in opened.items():
-            if not mode & 0o001:
-                parent.chmod(mode & 0o7777)
+            parent.chmod(mode & 0o7777)
