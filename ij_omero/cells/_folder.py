@@ -166,6 +166,8 @@ def read_info(root: Path, edit_id: str) -> EditInfo:
         grid = CellGrid(**told.pop("grid"))
         del told["format"]
         info = EditInfo(grid=grid, folder=folder, **told)
+    except CorruptedDataError:
+        raise
     except OSError as error:
         raise storage_error(error, folder) from error
     except (ValueError, KeyError, TypeError) as error:

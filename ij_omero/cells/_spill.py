@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 _MAGIC, _VERSION = b"IJOC", 1
 _HEADER = struct.Struct("<4sHxxQQQ")  # magic, version, cell, bytes, digest
 _KEY = struct.Struct(">QB")  # cell, 0 for its header or 1 for its pixels
+_COUNT = b"count"
+_NUMBER = struct.Struct(">Q")
 _LARGEST_MAP = 1 << 43  # address space, not memory or disk
 _MAPPED_READS = 16 << 20
 
@@ -61,11 +63,7 @@ class CellSpill:
         self._mapped = _MappedPages()
         self.digests: dict[int, int] = {}
         """The digest of every cell that is held."""
-        with self._guard(), self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
-            for key, value in cursor:
-                if len(key) == _KEY.size and bytes(key)[-1] == 0:
-                    index, _, digest = self._check_header(_KEY.unpack(key)[0], value)
-                    self.digests[index] = digest
+        self._read_digests()
 
     def put(self, cells: Iterable[tuple[int, npt.NDArray[Any], int]]) -> None:
         """Store cells, all or none of them.
@@ -87,9 +85,11 @@ class CellSpill:
                 header = _HEADER.pack(_MAGIC, _VERSION, index, pixels.nbytes, digest)
                 transaction.put(_KEY.pack(index, 0), header)
                 transaction.put(_KEY.pack(index, 1), pixels.reshape(-1).view(np.uint8).data)
+            transaction.put(
+                _COUNT, _NUMBER.pack(len(self.digests) + len({i for i, _, _ in cells if i not in self.digests}))
+            )
 
-        self._write(write)
-        self.digests.update((index, digest) for index, _, digest in cells)
+        self._write(write, {index: digest for index, _, digest in cells})
 
     def get(self, index: int, out: npt.NDArray[Any]) -> int:
         """Read a cell into a contiguous array and return its digest.
@@ -120,10 +120,9 @@ class CellSpill:
             for index in cells:
                 transaction.delete(_KEY.pack(index, 0))
                 transaction.delete(_KEY.pack(index, 1))
+            transaction.put(_COUNT, _NUMBER.pack(len(self.digests) - len({i for i in cells if i in self.digests})))
 
-        self._write(write)
-        for index in cells:
-            self.digests.pop(index, None)
+        self._write(write, dict.fromkeys(cells))
 
     def sync(self) -> None:
         """Return when all that is committed would survive a loss of power."""
@@ -161,7 +160,28 @@ class CellSpill:
                     continue
                 raise self._storage_error(error) from error
 
-    def _write(self, work: Callable[[Any], None]) -> None:
+    def _read_digests(self) -> None:
+        """Learn which cells there are; a damaged one counts, so that reading it tells, and not the source's pixels."""
+        with self._guard(), self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+            for key, value in cursor:
+                if len(key) != _KEY.size:
+                    continue
+                index, part = _KEY.unpack(key)
+                if index < len(self.folder.info.grid):
+                    self.digests.setdefault(index, 0)
+                    if part == 0 and len(value) == _HEADER.size:
+                        self.digests[index] = _HEADER.unpack(value)[-1]
+            count = transaction.get(_COUNT)
+            known = _NUMBER.unpack(count)[0] if count is not None and len(count) == _NUMBER.size else 0
+        if known > len(self.digests):
+            _log.error(
+                "%s is damaged: %d of %d edited cells cannot be found any more and show the original pixels",
+                self.folder.cells,
+                known - len(self.digests),
+                known,
+            )
+
+    def _write(self, work: Callable[[Any], None], digests: dict[int, int] | dict[int, None]) -> None:
         with self._writing, self._guard():
             self._check_open()
             try:
@@ -176,6 +196,11 @@ class CellSpill:
                     self._env, self._mapped = self._open(), _MappedPages()
                 with self._env.begin(write=True) as transaction:
                     work(transaction)
+            for index, digest in digests.items():
+                if digest is None:
+                    self.digests.pop(index, None)
+                else:
+                    self.digests[index] = digest
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

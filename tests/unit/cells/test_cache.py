@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +17,9 @@ from ij_omero.errors import InvalidInputError, ReadError
 from ij_omero.model import PixelType, PlaneIndex, Region
 from ij_omero.pixels import PixelSource, ReadHints, read_array
 from tests._cells import P0, ArraySource, Gate, describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CELL = (16, 16)
 
@@ -76,7 +79,7 @@ def test_cells_that_are_missed_in_order_are_read_ahead(tmp_path: Path) -> None:
     source = ArraySource(describe(160, 160), hints=ReadHints(request_bytes=5 * 512))
     with open_cells(tmp_path, source) as cells:
         for index in range(100):
-            plane, region = cells.grid.locate(index)
+            _plane, region = cells.grid.locate(index)
             expected = source.pixels[0, 0, 0, region.y : region.y + 16, region.x : region.x + 16]
             np.testing.assert_array_equal(cells.cell(index), expected)
         assert len(source.reads) < 50
