@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import sys
@@ -15,7 +16,7 @@ from ij_omero import __version__
 from ij_omero.errors import IJOmeroError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 EXIT_OK = 0
 EXIT_ERROR = 1
@@ -67,9 +68,7 @@ class _Group(click.Group):
 def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
         ctx.ensure_object(Settings).debug = True
-        logging.basicConfig(level=logging.DEBUG, format="%(relativeCreated)7.0f ms  %(name)s  %(message)s")
-        for chatty in ("PIL", "matplotlib", "asyncio"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger("ij_omero").setLevel(logging.DEBUG)
 
 
 def debug_option() -> click.Option:
@@ -81,6 +80,35 @@ def debug_option() -> click.Option:
         callback=_set_debug,
         help="Log what happens, and show where an error came from.",
     )
+
+
+class _Messages(logging.Handler):
+    """Shows this package's warnings, or all that anybody logs with --debug."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line to standard error."""
+        own = record.name.startswith("ij_omero")
+        if self._settings.debug:
+            click.echo(f"{record.relativeCreated:7.0f} ms  {record.name}  {record.getMessage()}", err=True)
+        elif own and record.levelno >= logging.WARNING:
+            click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+
+
+@contextlib.contextmanager
+def _messages(settings: Settings) -> Iterator[None]:
+    """Show log messages in the command's own way while it runs."""
+    handler, own = _Messages(settings), logging.getLogger("ij_omero")
+    level = own.level
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        own.setLevel(level)
 
 
 class Command(click.Command):
@@ -120,6 +148,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         70 an error of ij_omero itself; 130 interrupted; 141 the reader of the output went away.
     """
     settings = Settings()
+    with _messages(settings):
+        return _run(settings, arguments)
+
+
+def _run(settings: Settings, arguments: Sequence[str] | None) -> int:
     try:
         result = app.main(
             None if arguments is None else list(arguments), prog_name="ij-omero", standalone_mode=False, obj=settings

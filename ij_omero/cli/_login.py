@@ -46,7 +46,7 @@ def login_options(command: F) -> F:
         help="A file that holds the password; - is standard input.  [env: OMERO_PASSWORD, the password itself]",
     )
     @click.option("--session", help="The id of a session to join.  [env: OMERO_SESSION]")
-    @click.option("--group", help="The group to work in, by name or id.  [env: OMERO_GROUP]")
+    @click.option("--group", help="The group to work in, by name.  [env: OMERO_GROUP]")
     @functools.wraps(command)
     def with_login(
         *args: Any, user: str | None, password_file: str | None, session: str | None, group: str | None, **kwargs: Any

@@ -26,12 +26,12 @@ _kept_lock = threading.Lock()
 
 
 def connect(
-    server: str | None = None,
+    server: str | ImageAddress | None = None,
     *,
     user: str | None = None,
     password: str | None = None,
     session_id: str | None = None,
-    group: str | int | None = None,
+    group: str | None = None,
     port: int | None = None,
 ) -> Connection:
     """Join an OMERO.server.
@@ -39,14 +39,15 @@ def connect(
     Parameters
     ----------
     server
-        Its host name, or an address such as ``omero://ana@omero.example.org:4064``. Without it, what the file named by
-        ``$ICE_CONFIG`` says.
+        Its host name, or an address such as ``omero://ana@omero.example.org:4064``. Without it, what ``$OMERO_HOST`` or
+        the file named by ``$ICE_CONFIG`` says.
     user, password
-        To log in with.
+        To log in with. What is not given here is looked for in the environment (``OMERO_SESSION``, ``OMERO_USER``,
+        ``OMERO_PASSWORD``), in ``ICE_CONFIG`` and in the session that ``omero login`` stored.
     session_id
         To join a session that exists instead; it is not closed at the end.
     group
-        The group (name or id) to work in; the user's default group without it.
+        The name of the group to work in; the user's default group without it.
     port
         Of the server; 4064 unless the address names one.
 
@@ -61,10 +62,9 @@ def connect(
     """
     from ij_omero.stores import OmeroStore
 
-    given: dict[str, Any] = {"user": user, "password": password, "session_id": session_id, "group": group, "port": port}
-    if server is not None:
-        given["server"] = server
-    return Connection(OmeroStore.connect(**{name: value for name, value in given.items() if value is not None}))
+    return Connection(
+        OmeroStore.connect(server, user, password, port=port, group=group, session_id=session_id),
+    )
 
 
 def open_store(address: str | Path | ImageAddress, **login: Any) -> Connection:
@@ -87,7 +87,10 @@ def open_store(address: str | Path | ImageAddress, **login: Any) -> Connection:
     from ij_omero.stores import open_store as open_image_store
 
     given = {key: value for key, value in login.items() if value is not None}
-    return Connection(open_image_store(address, **given))
+    parsed = parse_address(address)
+    if parsed.scheme == "omero":
+        return connect(parsed, **given)
+    return Connection(open_image_store(parsed, **given))
 
 
 def open_image(address: str | Path | ImageAddress, **login: Any) -> Image:
