@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,8 @@ from ._processes import as_user, spawn, start_time
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OUTSIDE_PREFIX = "ij-omero-postgres-"
+# a folder that every user can enter and that outlives a restart of the machine, as the rest of a home does
+OUTSIDE = Path("/var/tmp")
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -39,7 +39,7 @@ class Postgres:
     Parameters
     ----------
     folder
-        Where its data goes; `place` may choose another, which then must be given here from then on.
+        Where its data goes, unless `place` chooses another.
     programs
         The folder of initdb, postgres, psql and pg_isready.
     port
@@ -73,17 +73,25 @@ class Postgres:
         """The data folder."""
         return self.folder / "data"
 
-    def place(self) -> Path:
-        """Make the folder; one that PostgreSQL's user can reach (a home below /root, say, is not)."""
+    def place(self, outside: Path) -> None:
+        """Make the folder, or another outside where PostgreSQL's user cannot reach it (below /root, say).
+
+        Parameters
+        ----------
+        outside
+            That other folder; used from then on where it exists.
+        """
+        if self._user and outside.is_dir():
+            self.folder = outside
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._user:
             self._give(self.folder)
             if not self._reaches("-w", self.folder):
                 self.folder.rmdir()
-                self.folder = Path(tempfile.mkdtemp(prefix=OUTSIDE_PREFIX, dir="/var/tmp"))
+                self.folder = outside
+                self.folder.mkdir(mode=0o700)
                 self._give(self.folder)
             self._bring_programs()
-        return self.folder
 
     def _bring_programs(self) -> None:
         """Copy a wheel's programs to where PostgreSQL's user reaches them, if it does not."""

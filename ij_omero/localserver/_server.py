@@ -28,7 +28,7 @@ from ._database_script import password_hash, with_root_password
 from ._home import Home, default_home
 from ._ice_config import CERTIFICATE_PASSWORD, Ports, config_files
 from ._launch import CORE, FURTHER_JAVA, PYTHON, WEB, Launch
-from ._postgres import OUTSIDE_PREFIX, Postgres
+from ._postgres import OUTSIDE, Postgres
 from ._processes import free_ports, is_bindable, is_listening
 from ._status import ServerStatus
 from ._web import missing_web_packages, web_address, web_answers, write_web_config
@@ -186,9 +186,8 @@ class LocalServer:
         if not self.home.is_dir():
             return
         with self._home.locked(self._progress):
-            outside = Path(self._home.state().get("postgres") or self.home)
             self._launch.stop(kindly=False, patience_s=0)
-            if outside.name.startswith(OUTSIDE_PREFIX):
+            if outside := self._home.state().get("outside"):
                 shutil.rmtree(outside, ignore_errors=True)
             # a wipe that is broken off from here on must be known as one
             (self.home / ".wiping").touch()
@@ -371,11 +370,14 @@ class LocalServer:
 
     def _start_postgres(self, ports: Ports, omero: OmeroJava) -> None:
         state = self._home.state()
-        folder = Path(state.get("postgres") or self.home / "postgres")
+        folder = self.home / "postgres"
         log = self._home.log / "postgres.out"
         environment = self._launch.environment()
         database = Postgres(folder, find_postgres(), ports.postgres, log, state["database_password"], environment)
-        self._home.save(postgres=str(database.place()))
+        # noted before it is made, so that a wipe finds it whatever happens
+        outside = state.get("outside") or str(OUTSIDE / f"ij-omero-postgres-{secrets.token_hex(8)}")
+        self._home.save(outside=outside)
+        database.place(Path(outside))
         database.initialize()
         self._launch.note("postgres", database.start())
         self._launch.wait("postgres", database.accepts, "PostgreSQL")

@@ -129,8 +129,8 @@ def test_a_port_in_use_is_named_and_nothing_is_left_running(omero_server: LocalS
     assert omero_server.status().state == "up"
 
 
-def test_a_process_that_fails_is_shown_with_its_log_and_nothing_is_left_running(tmp_path: Path) -> None:
-    server = LocalServer(tmp_path / "home", port=0, java_options=("-Xmx1",))
+def test_a_process_that_fails_is_shown_with_its_log_and_nothing_is_left_running(own_server: LocalServer) -> None:
+    server = LocalServer(own_server.home, port=0, java_options=("-Xmx1",))
     with pytest.raises(ServerStartError, match=r"Blitz ended with status 1(?s:.*)Too small maximum heap"):
         server.up()
     assert server.status().state == "down"
