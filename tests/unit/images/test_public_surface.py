@@ -51,8 +51,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_type_checkers_see_the_same_names() -> None:
     tree = ast.parse(Path(ij_omero.__file__).read_text())
-    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-    seen = {alias.name for node in froms for alias in node.names}
+    relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    seen = {alias.name for node in relative for alias in node.names}
     assert seen | {"__version__"} == EXPECTED
 
 

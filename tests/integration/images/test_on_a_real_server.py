@@ -1,0 +1,112 @@
+"""The verbs on a real OMERO.server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import ij_omero
+from ij_omero.errors import AccessDeniedError, ConnectionFailedError, ImageNotFoundError, LoginError, WriteError
+from ij_omero.model import Channel, Polygon, Quantity, Roi, Table
+from ij_omero.stores import OmeroStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests._omero import OmeroUser
+
+TABLE = Table.from_dict("cells", {"Area": [1.5, 2.5], "Label": ["a", "b"]})
+ROI = Roi((Polygon(((0, 0), (5, 0), (5, 5)), z=0, c=1, t=0),), name="cell 1")
+
+
+@pytest.fixture(autouse=True)
+def edits_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IJ_OMERO_EDITS", str(tmp_path / "edits"))
+
+
+@pytest.fixture
+def user(omero_user: Callable[[], OmeroUser]) -> OmeroUser:
+    return omero_user()
+
+
+def connected(user: OmeroUser, **changes: Any) -> ij_omero.Connection:
+    login = {"user": user.name, "password": user.password, "port": user.port, **changes}
+    return ij_omero.connect(user.host, **login)
+
+
+@pytest.fixture
+def omero(user: OmeroUser) -> Iterator[ij_omero.Connection]:
+    with connected(user) as connection:
+        yield connection
+
+
+def pixels() -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 4000, (1, 2, 3, 90, 70), dtype=np.uint16)
+
+
+def saved(omero: ij_omero.Connection) -> ij_omero.Image:
+    size = Quantity(0.2, "µm")
+    channels = (Channel("DAPI"), Channel("GFP"))
+    return omero.save_image(pixels(), name="cells", channels=channels, physical_size_x=size, physical_size_y=size)
+
+
+def test_edits_table_and_rois_arrive_as_a_new_image(omero: ij_omero.Connection, user: OmeroUser) -> None:
+    image = saved(omero)
+    image[0, 1, 2, 10:20] = 7
+    new = omero.save_image(image, name="edited", tables=[TABLE], rois=[ROI])
+    expected = pixels()
+    expected[0, 1, 2, 10:20] = 7
+    again = ij_omero.open_image(str(new.address), user=user.name, password=user.password)
+    np.testing.assert_array_equal(again.to_numpy(), expected)
+    assert [channel.name for channel in again.description.channels] == ["DAPI", "GFP"]
+    assert again.description.physical_size_x == Quantity(0.2, "µm")
+    (summary,) = again.tables()
+    assert list(again.store.read_table(summary.table_id)["Label"]) == ["a", "b"]
+    assert [roi.name for roi in again.rois()] == ["cell 1"]
+    with omero.open_image(image.image_id, share=False) as untouched:
+        np.testing.assert_array_equal(untouched.to_numpy(), pixels())
+
+
+def test_an_image_moves_between_server_and_folder(omero: ij_omero.Connection, tmp_path: Path) -> None:
+    local = ij_omero.save_image(saved(omero), to=tmp_path / "images")
+    np.testing.assert_array_equal(local.to_numpy(), pixels())
+    assert [channel.name for channel in local.description.channels] == ["DAPI", "GFP"]
+
+
+def test_when_attaching_fails_nothing_stays_on_the_server(
+    omero: ij_omero.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = saved(omero)
+
+    def refused(self: OmeroStore, image_id: int, table: Table) -> int:
+        raise AccessDeniedError("no tables today")
+
+    monkeypatch.setattr(OmeroStore, "save_table", refused)
+    with pytest.raises(WriteError, match=r"no tables today.*removed again"):
+        omero.save_image(image, name="half", tables=[TABLE])
+    assert [one.name for one in omero.list_images()] == ["cells"]
+
+
+def test_canceling_leaves_nothing_on_the_server(omero: ij_omero.Connection) -> None:
+    def cancel(done: int, total: int, what: str = "") -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        omero.save_image(pixels(), name="canceled", progress=cancel)
+    assert list(omero.list_images()) == []
+
+
+def test_bad_input_is_one_error_each(
+    omero: ij_omero.Connection, user: OmeroUser, omero_user: Callable[[], OmeroUser]
+) -> None:
+    with pytest.raises(ImageNotFoundError, match="99999999"):
+        omero.open_image(99999999)
+    with pytest.raises(LoginError):
+        connected(user, password="wrong")
+    with pytest.raises(ConnectionFailedError):
+        connected(user, port=1)
+    with connected(omero_user()) as other, pytest.raises((ImageNotFoundError, AccessDeniedError)):
+        other.open_image(saved(omero).image_id)
