@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -161,7 +162,10 @@ class WritingFolder(Protocol):
 
 
 class Writing:
-    """A folder in which one image is being written, made under the store's lock."""
+    """A folder in which one image is being written, made under the store's lock.
+
+    One that is neither finished nor abandoned is removed when nobody holds it any more.
+    """
 
     def __init__(self, store: StoreFolder, image_id: int) -> None:
         self.image_id = image_id
@@ -169,8 +173,10 @@ class Writing:
         self.path = store.path / f".writing-{image_id}"
         try:
             self.path.mkdir()
-            self._lock = (self.path / ".lock").open("wb")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._discard = weakref.finalize(self, _discard, self.path, lock, os.getpid())
+            self._lock = lock
+            fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
             raise storage_error(error, f"cannot write an image into {store.path}") from error
 
@@ -179,12 +185,18 @@ class Writing:
         with self._store.locked():
             (self.path / ".lock").unlink()
             self.path.rename(self._store.path / f"{self.image_id}.ome.zarr")
-        self._lock.close()
+        self._discard.detach()
+        os.close(self._lock)
 
     def abandon(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
+        self._discard()
+
+
+def _discard(path: Path, lock: int, process: int) -> None:
+    if process == os.getpid():  # a forked child has the folder of its parent in memory
+        shutil.rmtree(path, ignore_errors=True)
+    os.close(lock)
 
 
 def write_atomically(path: Path, text: str) -> None:

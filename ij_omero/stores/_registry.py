@@ -57,13 +57,14 @@ def open_store(address: str | Path | ImageAddress, **credentials: Any) -> ImageS
             f"no installed package opens {parsed.scheme}: addresses; there are {', '.join(sorted(_entry_points()))}"
         )
     try:
-        opener = found.load()
+        store: ImageStore = found.load()(parsed, **credentials)
+    except MissingDependencyError:
+        raise
     except ImportError as error:
         raise MissingDependencyError(
             f"{parsed.scheme}: addresses need {error.name or error}, which is not installed; "
             f"pip install 'ij-omero[{_EXTRAS.get(parsed.scheme, 'all')}]'"
         ) from error
-    store: ImageStore = opener(parsed, **credentials)
     return store
 
 
@@ -104,6 +105,13 @@ def open_memory_store(address: ImageAddress) -> ImageStore:
     return MemoryStore.named(address.host)
 
 
+def open_omero_store(address: ImageAddress, **credentials: Any) -> ImageStore:
+    """Return the store of an OMERO.server."""
+    from ._omero import OmeroStore
+
+    return OmeroStore.connect(address, **credentials)
+
+
 def open_local_store(address: ImageAddress, *, create: bool = True) -> ImageStore:
     """Return the local store of an address; of an image, that of the folder that it lies in."""
     from ._local import LocalStore
@@ -120,6 +128,8 @@ def _entry_points() -> dict[str, EntryPoint]:
     own = {
         "memory": "ij_omero.stores._registry:open_memory_store",
         "file": "ij_omero.stores._registry:open_local_store",
+        "omero": "ij_omero.stores._registry:open_omero_store",
     }
+    # Our own are known without metadata too, as in a source tree that was never installed
     found = {name: EntryPoint(name, value, GROUP) for name, value in own.items()}
-    return {**{each.name: each for each in entry_points(group=GROUP)}, **found}
+    return found | {each.name: each for each in entry_points(group=GROUP)}

@@ -17,6 +17,7 @@ from ._picture_source import PictureSource, describe_array
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy.typing as npt
     import tifffile
 
 _WHOLE = 1 << 27
@@ -68,17 +69,37 @@ def _pixels(series: Any, path: Path, stack: contextlib.ExitStack) -> Any:
             return series.asarray()
         import zarr
 
-        store = stack.enter_context(series.aszarr(level=0))
-        return zarr.open_array(store=store, mode="r")
+        array = zarr.open_array(store=stack.enter_context(series.aszarr(level=0)), mode="r")
+        array[(0,) * array.ndim]  # whether the compression is known shows with the first pixel
+        return array
     except MemoryError:
         raise
     except Exception as error:  # decoders raise anything
         if "imagecodecs" in str(error):
+            pixels = _decoded_by_pillow(path, series)
+            if pixels is not None:
+                return pixels
             raise MissingDependencyError(
                 f"{path} is compressed by {series.keyframe.compression.name}, which needs imagecodecs; "
                 "pip install imagecodecs"
             ) from error
         raise CorruptedDataError(f"cannot read the pixels of {path}: {error}") from error
+
+
+def _decoded_by_pillow(path: Path, series: Any) -> npt.NDArray[Any] | None:
+    """Return the pixels of a series whose compression (LZW, JPEG, ...) Pillow knows; None where it does not."""
+    from PIL import Image
+
+    try:
+        with contextlib.closing(Image.open(path)) as picture:
+            frames = []
+            for number in range(len(series.pages)):
+                picture.seek(number)
+                frames.append(np.array(picture))
+        pixels = np.stack(frames)
+    except (OSError, ValueError, EOFError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return pixels.reshape(series.shape) if (pixels.size, pixels.dtype) == (series.size, series.dtype) else None
 
 
 def _axes(axes: str, shape: tuple[int, ...]) -> str:

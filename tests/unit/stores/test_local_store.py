@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import logging
 import shutil
@@ -115,6 +116,14 @@ def test_a_killed_writer_leaves_no_image_and_its_folder_is_removed(
     assert write_array(living, pixels) == 1
     np.testing.assert_array_equal(read_array(again.open(1)), pixels)
     assert written(store) == 3
+
+
+def test_a_sink_that_nobody_holds_any_more_is_undone(tmp_path: Path) -> None:
+    sink = LocalStore(tmp_path).create(SMALL)
+    assert names(tmp_path) == {".writing-1"}
+    del sink
+    gc.collect()
+    assert names(tmp_path) == set()
 
 
 def test_what_is_no_store_is_said_to_be_none(tmp_path: Path) -> None:
