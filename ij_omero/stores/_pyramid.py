@@ -34,7 +34,7 @@ def halve(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     quarters = (pixels[0::2, 0::2], pixels[0::2, 1::2], pixels[1::2, 0::2], pixels[1::2, 1::2])
     first, *others = quarters
     kind, dtype = pixels.dtype.kind, pixels.dtype
-    if kind in "bui":
+    if kind in ("b", "i", "u"):
         wide = np.dtype(np.uint8) if kind == "b" else np.dtype(f"{kind}{dtype.itemsize * 2}")
         total = first.astype(wide)
         for quarter in others:
