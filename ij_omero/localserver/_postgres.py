@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # a folder that every user can enter and that outlives a restart of the machine, as the rest of a home does
-OUTSIDE = Path("/var/tmp")
+OUTSIDE = Path("/var/tmp")  # noqa: S108 - not predictable: the folder in it has a random name
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
