@@ -16,6 +16,7 @@ from ij_omero.model import Quantity
 from ._app import Command
 from ._bars import Lines
 from ._output import json_option, print_json
+from ._starting import start_imagej
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,11 +106,7 @@ def _bundled_picture() -> Path:
 
 
 def _prepare(story: Story, lines: Lines) -> None:
-    from ij_omero.imagej import start
-    from ij_omero.provision import imagej_class_path
-
-    imagej_class_path(lines)
-    runtime = start()
+    runtime = start_imagej(lines)
     kind = "a complete ImageJ2" if runtime.is_full else "the embedded ImageJ"
     story.tell(
         f"started {kind} with ImageJ {runtime.imagej1_version} on Java {runtime.java_version}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ij_omero.errors import CorruptedDataError
+from ij_omero.errors import CorruptedDataError, InvalidInputError
 from ij_omero.model import KeyValue, Roi, Table
 
 from ._demo_picture import PANEL_SIDE, Panel, draw_before_after
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from ._demo import Story
 
 SIGMA = 2.0
+_WHITE = 180
 MACRO = """
 setAutoThreshold("Otsu{dark}");
 run("Set Measurements...", "area mean centroid perimeter shape redirect=None decimal=4");
-run("Analyze Particles...", "size={smallest}-Infinity pixel show=Nothing display exclude clear add");
+run("Analyze Particles...", "size={smallest}-Infinity pixel show=Nothing display {edge} clear add");
 """
 
 
@@ -46,6 +47,7 @@ class DemoReport:
 class _Particles:
     table: Table
     rois: tuple[Roi, ...]
+    darker: bool
 
 
 def run_demo(
@@ -75,9 +77,8 @@ def run_demo(
     imported = original.cache.saved_view.read(original.description.plane_indices()[0])
     _look(original, story)
     blurred = _blur(original, story)
-    channel = _stained_channel(blurred)
-    particles = _particles(blurred, channel, original, story)
-    expected = _edit(original, blurred, story)
+    particles = _particles(blurred, original, story)
+    expected = _edit(original, blurred, particles.darker, story)
     result = _save(connection, original, particles, story)
     _compare(connection, original, result.image_id, expected, particles, imported, story)
     figure = _draw(connection, original, result, particles, results, story)
@@ -134,53 +135,63 @@ def _blur(image: Image, story: Story) -> npt.NDArray[Any]:
     return pixels
 
 
-def _stained_channel(pixels: npt.NDArray[Any]) -> int:
-    """Choose the channel with the most contrast."""
+def _stained(pixels: npt.NDArray[Any]) -> tuple[int, bool]:
+    """Choose the channel to look for particles in, and whether they are darker than what is around them.
+
+    A stained section in white light is bright in red, green and blue; nuclei are darkest in its red channel. Otherwise
+    it is the channel with the most contrast, whose background is what most of it is.
+    """
     _, channels, sections, _, _ = pixels.shape
-    return max(range(channels), key=lambda c: float(pixels[0, c, sections // 2].astype(np.float64).std()))
+    planes = [pixels[0, channel, sections // 2].astype(np.float64) for channel in range(channels)]
+    if channels == 3 and pixels.dtype == np.uint8 and min(np.percentile(plane, 95) for plane in planes) > _WHITE:
+        return 0, True
+    channel = max(range(channels), key=lambda c: float(planes[c].std()))
+    return channel, bool(np.median(planes[channel]) > planes[channel].mean())
 
 
-def _particles(blurred: npt.NDArray[Any], channel: int, image: Image, story: Story) -> _Particles:
+def _particles(blurred: npt.NDArray[Any], image: Image, story: Story) -> _Particles:
     """Threshold a plane and analyse particles with ImageJ."""
     from ij_omero.imagej import ImageArray, run_macro
 
+    channel, darker = _stained(blurred)
     section = image.description.size_z // 2
     plane = blurred[0, channel, section]
-    # The background is what most of the plane is: what differs from it are the particles.
-    dark = " dark" if np.median(plane) < plane.mean() else ""
-    smallest = max(20, plane.size // 5000)
     description = _of_plane(image.description, channel)
-    result = run_macro(MACRO.format(dark=dark, smallest=smallest), ImageArray(plane[None, None, None], description))
-    table = next((table for table in result.tables if table.row_count), None)
-    if table is None or not result.rois:
-        raise CorruptedDataError("ImageJ found no particles; try another picture")
+    # Particles that the edge cuts are left out, unless there are no others.
+    for edge in ("exclude", ""):
+        macro = MACRO.format(dark="" if darker else " dark", smallest=max(20, plane.size // 6000), edge=edge)
+        result = run_macro(macro, ImageArray(plane[None, None, None], description))
+        table = next((table for table in result.tables if table.row_count), None)
+        if table is not None:
+            break
+    else:
+        raise InvalidInputError("ImageJ found no particles in this picture; try another one")
     rois = tuple(
         Roi(tuple(replace(shape, z=section, c=None, t=0) for shape in roi.shapes), f"particle {number}")
         for number, roi in enumerate(result.rois, 1)
     )
     table = Table("particles", table.columns)
     name = description.channels[0].name or f"channel {channel}"
-    background = "bright" if not dark else "dark"
     story.tell(
-        f"ImageJ's Otsu threshold ({name}, {background} background) and Analyze Particles: {len(rois)} particles, "
-        f"measured {', '.join(table.column_names)}",
+        f"ImageJ's Otsu threshold ({name}, {'dark' if darker else 'bright'} particles) and Analyze Particles: "
+        f"{len(rois)} particles, measured {', '.join(table.column_names)}",
         particles=len(rois),
     )
-    return _Particles(table, rois)
+    return _Particles(table, rois, darker)
 
 
 def _of_plane(description: ImageDescription, channel: int) -> ImageDescription:
     return description.replace(size_c=1, size_z=1, size_t=1, channels=(description.channels[channel],))
 
 
-def _edit(image: Image, blurred: npt.NDArray[Any], story: Story) -> npt.NDArray[Any]:
+def _edit(image: Image, blurred: npt.NDArray[Any], darker: bool, story: Story) -> npt.NDArray[Any]:
     """Write the blurred pixels from Python and a bar from Java into the same cells; return what is expected."""
     expected = _as_pixels(blurred, image.dtype)
     image[...] = expected
     _, c, _, y, x = image.shape
-    white = float(expected.max())
-    height, width = max(2, y // 100), max(4, x // 5)
-    top, left = y - 3 * height, x - width - 2 * height
+    ink = float(expected.min() if darker else expected.max())
+    height, width = max(2, y // 80), max(4, x // 5)
+    top, left = y - 4 * height, 3 * height
     access = image.to_dataset().randomAccess()
     for channel in range(c):
         access.setPosition(channel, 2)
@@ -188,8 +199,8 @@ def _edit(image: Image, blurred: npt.NDArray[Any], story: Story) -> npt.NDArray[
             access.setPosition(row, 1)
             for column in range(left, left + width):
                 access.setPosition(column, 0)
-                access.get().setReal(white)
-    expected[0, :, 0, top : top + height, left : left + width] = expected.dtype.type(white)
+                access.get().setReal(ink)
+    expected[0, :, 0, top : top + height, left : left + width] = expected.dtype.type(ink)
     image.flush()
     story.tell(f"edited in place, the blur through numpy and a bar through ImageJ's Dataset: {_cells(image)}")
     return expected

@@ -10,9 +10,10 @@ import click
 from ij_omero.errors import InvalidInputError
 
 from ._app import Command
-from ._bars import Bar
+from ._bars import Bar, Lines
 from ._login import Login, login_options, open_connection, opened_image
 from ._output import json_option, print_json, print_table
+from ._starting import start_imagej
 
 if TYPE_CHECKING:
     from ij_omero.imagej import ModuleDescription, ModuleParameter, ModuleResult
@@ -54,6 +55,7 @@ def run_command(
     import ij_omero
     from ij_omero.imagej import find_module
 
+    start_imagej(Lines())
     inputs = typed_inputs(find_module(module), settings)
     with contextlib.ExitStack() as stack:
         image = stack.enter_context(opened_image(address, login)) if address else None
@@ -197,6 +199,7 @@ def modules_command(search: str | None, described: str | None, as_json: bool) ->
     """List what ImageJ can do, or describe one module."""
     from ij_omero.imagej import find_module, modules
 
+    start_imagej(Lines())
     if described is not None:
         module = find_module(described)
         if as_json:
