@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 from ._java_cells import JavaCells
 from ._runtime import java_class
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ij_omero.cells import CellCache
 
 
@@ -21,26 +25,57 @@ def cell_image(cache: CellCache) -> Any:
     UnsupportedPixelTypeError
         imglib2 has no such pixels.
     """
+    side = _side(cache)
+    return _image(side, _look_up(side, cache))
+
+
+@contextlib.contextmanager
+def cell_image_in_the_making(cache: CellCache) -> Iterator[Any]:
+    """Give an image as `cell_image` does that shows one blank cell everywhere until the context ends.
+
+    For code that reads the first pixel of an image only to learn its type, as a new Dataset does.
+    """
     import jpype
 
+    side = _side(cache)
+    handles = java_class("java.lang.invoke.MethodHandles")
+    blank = handles.dropArguments(
+        handles.constant(_object_class(), side.blank_cell()), 0, _classes([java_class("java.lang.Long").TYPE])
+    )
+    site = java_class("java.lang.invoke.MutableCallSite")(blank)
+    yield _image(side, site.dynamicInvoker())
+    site.setTarget(_look_up(side, cache))
+    java_class("java.lang.invoke.MutableCallSite").syncAll(
+        jpype.JArray(java_class("java.lang.invoke.MutableCallSite"))([site])
+    )
+
+
+def _side(cache: CellCache) -> JavaCells:
     side = cache.attach(lambda: JavaCells(cache.description.pixel_type, cache.grid))
     if not isinstance(side, JavaCells):
         raise TypeError(f"the cells of {cache!r} are shared with something else than Java")
-    grid = java_class("net.imglib2.img.cell.CellGrid")(
-        jpype.JArray(jpype.JLong)(cache.grid.dimensions), jpype.JArray(jpype.JInt)(cache.grid.cell_dimensions)
+    return side
+
+
+def _image(side: JavaCells, look_up: Any) -> Any:
+    import jpype
+
+    cell_dimensions = jpype.JArray(jpype.JInt)(side.grid.cell_dimensions)
+    grid = java_class("net.imglib2.img.cell.CellGrid")(jpype.JArray(jpype.JLong)(side.grid.dimensions), cell_dimensions)
+    get = java_class("java.lang.invoke.MethodHandleProxies").asInterfaceInstance(
+        java_class("net.imglib2.img.cell.LazyCellImg$Get").class_, look_up
     )
     pixel = side.type_class()
-    lazy = java_class("net.imglib2.img.cell.LazyCellImg")(grid, pixel, _get(side, cache))
     # copies get the same cells
-    factory = java_class("net.imglib2.img.cell.CellImgFactory")(
-        pixel, jpype.JArray(jpype.JInt)(cache.grid.cell_dimensions)
-    )
+    factory = java_class("net.imglib2.img.cell.CellImgFactory")(pixel, cell_dimensions)
     # the constructor: ImgView.wrap returns a LazyCellImg as it is, whose factory() and copy() throw
-    return java_class("net.imglib2.img.ImgView")(lazy, factory)
+    return java_class("net.imglib2.img.ImgView")(
+        java_class("net.imglib2.img.cell.LazyCellImg")(grid, pixel, get), factory
+    )
 
 
-def _get(side: JavaCells, cache: CellCache) -> Any:
-    """Return ``i -> (cell = map.get(i)) != null ? cell : miss.apply(i)`` as a ``LazyCellImg.Get``.
+def _look_up(side: JavaCells, cache: CellCache) -> Any:
+    """Return the method handle ``(long i) -> (cell = map.get(i)) != null ? cell : miss.apply(i)``.
 
     Composed of method handles, because a Python callback for every border that a cursor crosses is 30 times slower.
     """
@@ -48,36 +83,48 @@ def _get(side: JavaCells, cache: CellCache) -> Any:
 
     handles = java_class("java.lang.invoke.MethodHandles")
     method_type = java_class("java.lang.invoke.MethodType").methodType
-    anything = java_class("java.lang.Object").class_
+    anything = _object_class()
     function = java_class("java.util.function.Function")
     boolean = java_class("java.lang.Boolean").TYPE
-    classes = jpype.JArray(jpype.JClass("java.lang.Class"))
     unary = method_type(anything, anything)
     lookup = handles.publicLookup()
     map_class = java_class("java.util.concurrent.ConcurrentHashMap").class_
     find = lookup.findVirtual(map_class, "get", unary).bindTo(side.map)
-    miss = lookup.findVirtual(function.class_, "apply", unary).bindTo(jpype.JObject(_miss(cache), function))
+    miss = lookup.findVirtual(function.class_, "apply", unary).bindTo(jpype.JObject(_miss_class()(cache), function))
     found = lookup.findStatic(java_class("java.util.Objects").class_, "nonNull", method_type(boolean, anything))
     choose = handles.guardWithTest(
-        handles.dropArguments(found, 1, classes([anything])),
-        handles.dropArguments(handles.identity(anything), 1, classes([anything])),
-        handles.dropArguments(miss, 0, classes([anything])),
+        handles.dropArguments(found, 1, _classes([anything])),
+        handles.dropArguments(handles.identity(anything), 1, _classes([anything])),
+        handles.dropArguments(miss, 0, _classes([anything])),
     )
     look_up = handles.foldArguments(choose, find)
-    by_number = look_up.asType(method_type(anything, java_class("java.lang.Long").TYPE))
-    return java_class("java.lang.invoke.MethodHandleProxies").asInterfaceInstance(
-        java_class("net.imglib2.img.cell.LazyCellImg$Get").class_, by_number
-    )
+    return look_up.asType(method_type(anything, java_class("java.lang.Long").TYPE))
 
 
-def _miss(cache: CellCache) -> Any:
-    """Return a ``java.util.function.Function`` that loads a cell; it is what keeps the cache alive."""
+def _object_class() -> Any:
+    return java_class("java.lang.Object").class_
+
+
+def _classes(classes: list[Any]) -> Any:
+    import jpype
+
+    return jpype.JArray(jpype.JClass("java.lang.Class"))(classes)
+
+
+@functools.cache
+def _miss_class() -> Any:
+    """Return the class of callbacks; one for all caches, since JPype keeps the classes of its proxies for ever."""
     import jpype
 
     @jpype.JImplements("java.util.function.Function")
     class Miss:
+        """Loads cells that the map lacks; Java holds it, and with it the cache."""
+
+        def __init__(self, cache: CellCache) -> None:
+            self._cache = cache
+
         @jpype.JOverride  # type: ignore[untyped-decorator]
         def apply(self, index: Any) -> Any:
-            return cache.hand_out(int(index))
+            return self._cache.hand_out(int(index))
 
-    return Miss()
+    return Miss

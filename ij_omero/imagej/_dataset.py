@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import UnsupportedPixelTypeError
 
-from ._cell_image import cell_image
+from ._cell_image import cell_image_in_the_making
 from ._runtime import java_class, start
 
 if TYPE_CHECKING:
@@ -48,18 +48,17 @@ def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
             "real part or its magnitude first, or use ij_omero.imagej.cell_image"
         )
     runtime = runtime or start()
-    image = java_class("net.imagej.ImgPlus")(cell_image(cache), description.name, _axes(description))
-    _describe_channels(image, description)
-    properties = image.getProperties()
-    token = f"{id(cache):x}"
-    _caches[token] = cache
-    properties.put(CACHE_PROPERTY, token)
-    if cache.address is not None:
-        properties.put(ADDRESS_PROPERTY, cache.address)
-        image.setSource(cache.address)
-    dataset = runtime.service("net.imagej.DatasetService").create(image)
-    dataset.setName(description.name)
-    return dataset
+    with cell_image_in_the_making(cache) as pixels:
+        image = java_class("net.imagej.ImgPlus")(pixels, description.name, _axes(description))
+        _describe_channels(image, description)
+        properties = image.getProperties()
+        token = f"{id(cache):x}"
+        _caches[token] = cache
+        properties.put(CACHE_PROPERTY, token)
+        if cache.address is not None:
+            properties.put(ADDRESS_PROPERTY, cache.address)
+            image.setSource(cache.address)
+        return runtime.service("net.imagej.DatasetService").create(image)
 
 
 def cells_of(image: Any) -> CellCache | None:

@@ -90,6 +90,12 @@ class JavaCells:
         self.copy_in(array, 0, pixels)
         return home
 
+    def blank_cell(self) -> Any:
+        """Return a ``Cell`` at the image's corner without content, which belongs to no image."""
+        width, height = self.grid.cell_width, self.grid.cell_height
+        array = self._array(width * height * self._elements_per_pixel)
+        return self._cell(self._ints([width, height, 1, 1, 1]), self._longs([0] * 5), self._access(array))
+
     def collected(self) -> bool:
         """Tell whether Java's garbage collector ran since the last time."""
         if self._canary.get() is not None:
