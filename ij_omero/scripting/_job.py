@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ij_omero.cells import EDITS_VARIABLE
 from ij_omero.errors import IJOmeroError, InvalidInputError, ScriptError
 
+from ._marking import shown_file, shown_image
 from ._modules import find_wrapped_module, run_wrapped_module
-from ._parameters import DATA_TYPE, DATASET_ID, IDS, MESSAGE_KEY, NEW_IMAGE, script_parameters
+from ._parameters import DATA_TYPE, DATASET_ID, IDS, MESSAGE_KEY, NEW_IMAGE, TABLE_FILE, script_parameters
 from ._saving import Saved, Saver
 from ._selection import images_of, places_of
 from ._types import Role
@@ -66,9 +70,11 @@ def run_job(client: Any, identifier: str) -> int:
     """
     _log_to_streams()
     started = time.monotonic()
-    with _ended_by_signals():
+    with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="ij-omero-edits-") as edits:
         try:
             client.enableKeepAlive(_KEEP_ALIVE_S)
+            # what a job edited is worth nothing once the job is gone, and the server's user may have no home
+            os.environ[EDITS_VARIABLE] = edits
             module = find_wrapped_module(identifier)
             progress, outputs = _run_all(client, module, started)
             for key, value in outputs.items():
@@ -112,7 +118,7 @@ def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progr
             longest = max(longest, time.monotonic() - started - spent)
     message = _message(module, progress, len(runs), limit)
     _log.info("%s", message)
-    return progress, _outputs(parameters, progress, message)
+    return progress, _outputs(module.title, parameters, progress, message)
 
 
 def _run_one(
@@ -196,10 +202,9 @@ def _marks(module: WrappedModule, values: Mapping[str, Any]) -> list[tuple[str, 
     return [*pairs, ("ij_omero", __version__)]
 
 
-def _outputs(parameters: ScriptParameters, progress: _Progress, message: str) -> dict[str, Any]:
+def _outputs(title: str, parameters: ScriptParameters, progress: _Progress, message: str) -> dict[str, Any]:
     """Return the script's outputs: as declared after one run, lists of them after several."""
-    from omero.model import FileAnnotationI, ImageI
-    from omero.rtypes import robject, rstring
+    from omero.rtypes import rstring
 
     outputs: dict[str, Any] = {}
     for one in parameters.outputs:
@@ -207,16 +212,17 @@ def _outputs(parameters: ScriptParameters, progress: _Progress, message: str) ->
         if found:
             outputs[one.key] = rtype_of(found[0], one.kind) if len(progress.done) == 1 else rtype_of(found)
     images = [image for saved in progress.done for image in saved.image_ids]
+    names = [name for saved in progress.done for name in saved.image_names]
     if images:
         outputs["Image_IDs"] = rtype_of_ids(images)
         outputs.setdefault("Image_ID", rtype_of_ids(images[:1]).val[0])
-        outputs[NEW_IMAGE] = robject(ImageI(images[0], False))
+        outputs[NEW_IMAGE] = shown_image(images[0], names[0])
     tables = [table for saved in progress.done for table in saved.table_ids]
     if tables:
         outputs["Table_IDs"] = rtype_of_ids(tables)
-    attachment = next((one for saved in progress.done for one in saved.attachment_ids), None)
-    if attachment is not None:
-        outputs["Table"] = outputs.get("Table", robject(FileAnnotationI(attachment, False)))
+    attachments = [pair for saved in progress.done for pair in zip(saved.attachment_ids, saved.table_ids, strict=False)]
+    if attachments:
+        outputs[TABLE_FILE] = shown_file(*attachments[0], f"{title} table")
     rois = [roi for saved in progress.done for roi in saved.roi_ids]
     if rois:
         outputs["ROI_IDs"] = rtype_of_ids(rois)

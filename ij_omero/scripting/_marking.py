@@ -16,7 +16,7 @@ def mark(
     *,
     group_id: int,
     images: Sequence[int] = (),
-    table_files: Sequence[int] = (),
+    attachments: Sequence[int] = (),
     rois: Sequence[int] = (),
 ) -> int | None:
     """Annotate the results of a run and return the annotation's id; None where there is nothing to annotate.
@@ -29,8 +29,8 @@ def mark(
         The group in which the results lie.
     images, rois
         Ids of new images and ROIs.
-    table_files
-        Ids of tables' original files; the file annotations that attach them are marked.
+    attachments
+        Ids of the file annotations that attach tables.
     """
     from omero.model import (
         AnnotationAnnotationLinkI,
@@ -44,14 +44,14 @@ def mark(
     )
     from omero.rtypes import rstring
 
-    context = {"omero.group": str(group_id)}
     targets: list[tuple[Any, Any, int]] = [
         *((ImageAnnotationLinkI, ImageI, one) for one in images),
         *((RoiAnnotationLinkI, RoiI, one) for one in rois),
-        *((AnnotationAnnotationLinkI, FileAnnotationI, one) for one in _attachments(client, table_files, context)),
+        *((AnnotationAnnotationLinkI, FileAnnotationI, one) for one in attachments),
     ]
     if not targets:
         return None
+    context = {"omero.group": str(group_id)}
     update = client.sf.getUpdateService()
     annotation = MapAnnotationI()
     annotation.setNs(rstring(RUN_NAMESPACE))
@@ -68,12 +68,44 @@ def mark(
     return int(saved.id.val)
 
 
-def _attachments(client: Any, files: Sequence[int], context: dict[str, str]) -> list[int]:
+def attachments_of(client: Any, files: Sequence[int]) -> list[int]:
+    """Return the ids of the file annotations that attach files, in the order of the files."""
     if not files:
         return []
     import omero.sys
 
     parameters = omero.sys.ParametersI()
     parameters.addIds(list(files))
-    query = "select a.id from FileAnnotation a where a.file.id in (:ids)"
-    return [row[0].val for row in client.sf.getQueryService().projection(query, parameters, context)]
+    query = "select a.file.id, a.id from FileAnnotation a where a.file.id in (:ids)"
+    rows = client.sf.getQueryService().projection(query, parameters, {"omero.group": "-1"})
+    found = {file.val: annotation.val for file, annotation in rows}
+    return [found[one] for one in files if one in found]
+
+
+def shown_image(image_id: int, name: str) -> Any:
+    """Return an image as OMERO.web shows an output: a link with a name.
+
+    Only id and name are set: the server cannot give back an output that carries the details of its owner and group.
+    """
+    from omero.model import ImageI
+    from omero.rtypes import rlong, robject, rstring
+
+    image = ImageI()
+    image.setId(rlong(image_id))
+    image.setName(rstring(name))
+    return robject(image)
+
+
+def shown_file(attachment_id: int, file_id: int, name: str) -> Any:
+    """Return an attached file as OMERO.web shows an output: a link that downloads it."""
+    from omero.model import FileAnnotationI, OriginalFileI
+    from omero.rtypes import rlong, robject, rstring
+
+    file = OriginalFileI()
+    file.setId(rlong(file_id))
+    file.setName(rstring(name))
+    file.setMimetype(rstring("OMERO.tables"))
+    annotation = FileAnnotationI()
+    annotation.setId(rlong(attachment_id))
+    annotation.setFile(file)
+    return robject(annotation)

@@ -24,8 +24,9 @@ IMAGE_ID = "Image_ID"
 DATASET_ID = "Dataset_ID"
 MESSAGE_KEY = "Message"
 NEW_IMAGE = "New_Image"
+TABLE_FILE = "Table_File"
 DATA_TYPES = ("Image", "Dataset", "Project", "Well", "Plate", "Screen")
-_RESERVED = (DATA_TYPE, IDS, DATASET_ID, MESSAGE_KEY, NEW_IMAGE, "stdout", "stderr")
+_RESERVED = (DATA_TYPE, IDS, DATASET_ID, MESSAGE_KEY, NEW_IMAGE, TABLE_FILE, "stdout", "stderr")
 _BOUNDS = {Kind.INT: (-(2**31), 2**31 - 1), Kind.LONG: (-(2**63), 2**63 - 1)}
 _FLOAT_MAX = 3.4028234663852886e38  # the largest finite float of 32 bits (IEEE 754 binary32)
 _LONGEST_TEXT = 4000
@@ -181,25 +182,25 @@ def _outputs(items: Sequence[ModuleParameter]) -> tuple[ScriptParameter, ...]:
             item.name,
             kind.role,
             Kind.LONG if kind.role is Role.ROIS else kind.element,
-            description=_description(item, kind, key),
+            description=_description(item, kind, key, out=True),
         )
         for item, kind, key in zip(items, types, keys, strict=True)
     ]
     return (*outputs, ScriptParameter(MESSAGE_KEY, Kind.STRING, description="What was done."))
 
 
-def _description(item: ModuleParameter, type_: OmeroType, key: str) -> str:
+def _description(item: ModuleParameter, type_: OmeroType, key: str, *, out: bool = False) -> str:
     """Return label and description, with what OMERO has no field for: the step, and what an id is of."""
     parts = [part for part in (item.label, item.description) if part and parameter_key(part) != key]
     if type_.role is not Role.VALUE:
         meaning = {
             Role.IMAGE: "The id of an image.",
             Role.TABLE: "The id of a table's file.",
-            Role.ROIS: "The id of an image, for all its ROIs.",
+            Role.ROIS: "The ids of ROIs." if out else "The id of an image, for all its ROIs.",
             Role.ROI: "The id of an ROI.",
         }
         parts.append(meaning[type_.role])
-    if type_.kind is Kind.MAP:
+    if type_.kind is Kind.MAP and not out:
         parts.append('As JSON: {"key": "value"}.')
     step = _number(item.step, type_.kind) if type_.kind.is_number and type_.role is Role.VALUE else None
     if step:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from ._marking import mark
+from ._marking import attachments_of, mark
 from ._selection import image_of_roi
 from ._types import Role
 
@@ -35,6 +35,7 @@ class Saved:
     """
 
     image_ids: list[int] = field(default_factory=list)
+    image_names: list[str] = field(default_factory=list)
     table_ids: list[int] = field(default_factory=list)
     attachment_ids: list[int] = field(default_factory=list)
     roi_ids: list[int] = field(default_factory=list)
@@ -138,6 +139,7 @@ class Saver:
             source=source.image_id if source else None,
         )
         with new:
+            saved.image_names.append(new.name)
             return int(new.image_id)
 
     def _attached_to(self, name: str, sources: Sequence[Place], new: dict[str, int], saved: Saved) -> list[int]:
@@ -152,12 +154,13 @@ class Saver:
         return list(dict.fromkeys(images))
 
     def _mark(self, saved: Saved, group_id: int) -> None:
+        saved.attachment_ids = attachments_of(self._client, saved.table_ids)
         mark(
             self._client,
             self._marks,
             group_id=group_id,
             images=saved.image_ids,
-            table_files=saved.table_ids,
+            attachments=saved.attachment_ids,
             rois=saved.roi_ids,
         )
 
