@@ -49,7 +49,8 @@ class LocalServer:
 
     Its parts come from PyPI, Maven Central and, for ZeroC Ice's services, the distribution's packages. Several run side
     by side where each has a home and a port of its own. Root's password is known and the database does not sync to
-    disk: not for data that matters.
+    disk: not for data that matters. It runs on Linux (x86-64 was tried). The server's code is OMERO 5.6.1 of 2020: it
+    has today's interfaces and not the later fixes.
 
     Parameters
     ----------

@@ -50,15 +50,14 @@ def cache_dir(*parts: str) -> Path:
 def storage_error(error: OSError, folder: Path) -> StorageError:
     """Turn an operating system's refusal to write below `folder` into an error that says what to do."""
     reason = error.strerror or str(error)
+    cached = folder.absolute().is_relative_to(cache_dir())
+    another = f"set {CACHE_VARIABLE} to a folder" if cached else "name a folder"
     if error.errno in _FULL:
         return DiskFullError(
-            f"no space is left for {folder} ({reason}): free some space, or set {CACHE_VARIABLE} to a folder on "
-            "another disk; nothing half-written was left under its final name"
+            f"no space is left for {folder} ({reason}): free some space, or {another} on another disk; nothing "
+            "half-written was left under its final name"
         )
-    return StorageError(
-        f"cannot write to {folder} ({reason}): make it writable for this user, or set {CACHE_VARIABLE} to a folder "
-        "that is"
-    )
+    return StorageError(f"cannot write to {folder} ({reason}): make it writable for this user, or {another} that is")
 
 
 @contextlib.contextmanager

@@ -37,7 +37,9 @@ def test_an_interrupted_write_leaves_what_was_there_and_no_scrap(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_says_so_and_what_to_do(tmp_path: Path) -> None:
+def test_a_full_disk_says_so_and_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IJ_OMERO_CACHE", str(tmp_path))
+
     def fail(part: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -48,7 +50,7 @@ def test_a_full_disk_says_so_and_what_to_do(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_says_so_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir(mode=0o555)
-    with as_ordinary_user(tmp_path), pytest.raises(StorageError, match=r"cannot write to .*set IJ_OMERO_CACHE"):
+    with as_ordinary_user(tmp_path), pytest.raises(StorageError, match=r"cannot write to .*or name a folder that is"):
         write_whole(tmp_path / "folder" / "file", b"")
 
 
