@@ -167,7 +167,7 @@ def _run(settings: Settings, arguments: Sequence[str] | None) -> int:
         return EXIT_INTERRUPTED
     except SystemExit as end:
         # Click ends so when nobody reads standard output any more; it has quieted the flush at exit already.
-        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):
+        if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
             return EXIT_BROKEN_PIPE
         return end.code if isinstance(end.code, int) else EXIT_ERROR
     except (IJOmeroError, OSError) as error:

@@ -107,7 +107,7 @@ def _look(image: Image, story: Story) -> None:
     x, y, z, c, t = facts.sizes
     story.tell(f"opened it by its address: X {x}, Y {y}, Z {z}, C {c}, T {t}, {image.dtype.name}; {_cells(image)}")
     dataset = image.to_dataset()
-    story.tell(f"as a Dataset in ImageJ: {_cells(image)} (it looks at the first pixel for its type)")
+    story.tell(f"as a Dataset in ImageJ: {_cells(image)}")
     access = dataset.randomAccess()
     access.setPosition(x // 2, 0)
     access.setPosition(y // 2, 1)

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from ij_omero.errors import InvalidInputError
 
@@ -32,7 +33,7 @@ _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "
 @click.option(
     "--to", metavar="STORE", help="Where results go; the image's own store without it, 'none' to keep nothing."
 )
-@click.option("--name", help="The name of new images.")
+@click.option("--name", help="The name of new images; that of the image at ADDRESS and of MODULE without it.")
 @click.option("--dataset", type=int, help="The dataset to link new images to.")
 @login_options
 @json_option
@@ -56,13 +57,15 @@ def run_command(
     from ij_omero.imagej import find_module
 
     start_imagej(Lines())
-    inputs = typed_inputs(find_module(module), settings)
+    found = find_module(module)
+    inputs, title = typed_inputs(found, settings), found.title
     with contextlib.ExitStack() as stack:
         image = stack.enter_context(opened_image(address, login)) if address else None
         result = ij_omero.run(module, image, **inputs)
         target = _target(stack, to, image, login)
         with Bar() as bar:
-            saved = _save(result, image, target, name, dataset, bar) if target else {}
+            named = name or (f"{image.name} - {title.removesuffix('...')}" if image is not None else title)
+            saved = _save(result, image, target, named, dataset, bar) if target else {}
         facts = {"module": module, "address": address, **_result_facts(result), **saved}
         if image is not None:
             image.discard_edits()  # what the module wrote into its input was saved, or is not wanted
@@ -124,29 +127,39 @@ def _save(
     saved: dict[str, Any] = {"saved_images": [], "saved_tables": [], "saved_rois": []}
     own_store = image is not None and image.store is target
     holder = image.image_id if image is not None and own_store else None
-    for number, made in enumerate(result.images):
-        attached = {"tables": _filled(result.tables), "rois": result.rois} if number == 0 else {}
-        new = target.save_image(
-            made,
-            name=name,
-            dataset=dataset,
-            source=image,
-            progress=bar,
-            **attached,
-        )
+    tables = _filled(result.tables)
+    attachments = bool(tables or result.rois)
+    # A command that only measures hands its input back: a copy of that is no result.
+    made = [one for one in result.java_images if not (holder is not None and attachments and _is_same(one, image))]
+    for number, one in enumerate(made):
+        attached: dict[str, Any] = {"tables": tables, "rois": result.rois} if number == 0 else {}
+        new = target.save_image(one, name=name, dataset=dataset, source=image, progress=bar, **attached)
         saved["saved_images"].append({"id": new.image_id, "address": str(new.address), "name": new.name})
-        saved["attached_to"] = saved["saved_images"][0]["address"]
         new.close()
-    if not result.images and (_filled(result.tables) or result.rois):
+    if made and attachments:
+        saved["attached_to"] = saved["saved_images"][0]["address"]
+    elif attachments:
         if holder is None:
             raise InvalidInputError(
                 "there is no image in that store to attach tables and ROIs to; leave --to away, or --to none"
             )
-        saved["saved_tables"] = [target.store.save_table(holder, table) for table in _filled(result.tables)]
-        if result.rois:
-            saved["saved_rois"] = target.store.save_rois(holder, result.rois)
+        saved["saved_tables"] = [target.store.save_table(holder, table) for table in tables]
+        saved["saved_rois"] = target.store.save_rois(holder, result.rois) if result.rois else []
         saved["attached_to"] = str(target.store.address_of(holder))
     return saved
+
+
+def _is_same(made: Any, image: Image | None) -> bool:
+    """Tell whether an image that came out is the one that went in, unchanged."""
+    from ij_omero.imagej import from_imageplus, is_imageplus
+
+    if image is None or not is_imageplus(made):
+        return False
+    pixels = from_imageplus(made).pixels
+    return pixels.shape == image.shape and all(
+        np.array_equal(pixels[plane.t, plane.c, plane.z], image[plane.t, plane.c, plane.z])
+        for plane in image.description.plane_indices()
+    )
 
 
 def _filled(tables: tuple[Table, ...]) -> list[Table]:
@@ -181,7 +194,7 @@ def _print_facts(facts: dict[str, Any], result: ModuleResult) -> None:
         click.echo(f"{facts['roi_count']} ROIs")
     for new in facts.get("saved_images", []):
         click.echo(f"new image {new['name']!r}: {new['address']}")
-    if "attached_to" in facts and (result.tables or result.rois):
+    if "attached_to" in facts:
         click.echo(f"tables and ROIs are attached to {facts['attached_to']}")
     if facts["log"]:
         click.echo(facts["log"], err=True)

@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from typing_extensions import Self
 
@@ -43,8 +44,9 @@ class Connection:
     def __init__(self, store: ImageStore) -> None:
         self._store = store
         self._lock = threading.RLock()
-        self._shared: dict[ImageId, tuple[CellCache, set[Image]]] = {}
-        self._private: dict[Image, CellCache] = {}
+        # All weak: an image that nobody holds any more frees its cells, unless ImageJ still works on them.
+        self._shared: WeakValueDictionary[ImageId, CellCache] = WeakValueDictionary()
+        self._users: WeakKeyDictionary[CellCache, WeakSet[Image]] = WeakKeyDictionary()
         self._closed = False
 
     @property
@@ -81,18 +83,17 @@ class Connection:
             No such image is visible.
         """
         with self._lock:
-            if share and image_id in self._shared:
-                cache, users = self._shared[image_id]
-                image = Image(self, cache)
-                users.add(image)
-                return image
-            cache = self._open_cache(image_id)
-            image = Image(self, cache)
-            if share:
-                self._shared[image_id] = (cache, {image})
-            else:
-                self._private[image] = cache
-            return image
+            cache = self._shared.get(image_id) if share else None
+            if cache is None or cache.closed:
+                cache = self._open_cache(image_id)
+                if share:
+                    self._shared[image_id] = cache
+            return self._image_over(cache)
+
+    def _image_over(self, cache: CellCache) -> Image:
+        image = Image(self, cache)
+        self._users.setdefault(cache, WeakSet()).add(image)
+        return image
 
     def _open_cache(self, image_id: ImageId) -> CellCache:
         from ij_omero.cells import CellCache
@@ -124,10 +125,7 @@ class Connection:
         from ij_omero.cells import recover_edits
 
         with self._lock:
-            cache = recover_edits(edit_id, self._open_edited)
-            image = Image(self, cache)
-            self._private[image] = cache
-            return image
+            return self._image_over(recover_edits(edit_id, self._open_edited))
 
     def _open_edited(self, address: str) -> PixelSource:
         edited = parse_address(address)
@@ -136,16 +134,13 @@ class Connection:
             raise InvalidInputError(f"these edits are of {edited}, which is not an image of {self.address}")
         return self.store.open(image_id)
 
-    def _release(self, image: Image) -> None:
+    def _release(self, image: Image, cache: CellCache) -> None:
         """Forget an image; close its cells when it was the last that used them."""
         with self._lock:
-            cache = self._private.pop(image, None)
-            for image_id, (_, users) in list(self._shared.items()):
-                if image in users:
-                    users.remove(image)
-                    if not users:
-                        cache = self._shared.pop(image_id)[0]
-        if cache is not None:
+            users = self._users.get(cache, WeakSet())
+            users.discard(image)
+            last = not users
+        if last:
             cache.close()
 
     def list_images(self, dataset: ImageId | None = None) -> Iterator[ImageSummary]:
@@ -258,8 +253,8 @@ class Connection:
         """Delete an image with what is attached to it; its open cells are closed, with their edits."""
         image_id = image.image_id if isinstance(image, Image) else image
         with self._lock:
-            _, users = self._shared.get(image_id, (None, set()))
-            for user in list(users):
+            users = [image for users in self._users.values() for image in users if image.image_id == image_id]
+            for user in users:
                 user.discard_edits()
                 user.close()
         self.store.delete(image_id)
@@ -269,10 +264,12 @@ class Connection:
         with self._lock:
             if self._closed:
                 return
-            images = [*self._private, *(user for _, users in self._shared.values() for user in users)]
+            open_now = [(cache, list(images)) for cache, images in self._users.items()]
         try:
-            for image in images:
-                image.close()
+            for cache, images in open_now:
+                for image in images:
+                    image.close()
+                cache.close()
         finally:
             self._closed = True
             self._store.close()
@@ -289,5 +286,5 @@ class Connection:
 
     def __repr__(self) -> str:
         """Tell where the connection leads."""
-        state = "closed" if self._closed else f"{sum(len(u) for _, u in self._shared.values())} images open"
+        state = "closed" if self._closed else f"{sum(map(len, self._users.values()))} images open"
         return f"<Connection {self._store.address} ({state})>"

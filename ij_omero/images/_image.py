@@ -268,7 +268,7 @@ class Image:
         if not self._closed:
             self._closed = True
             self._dataset = None
-            self._connection._release(self)
+            self._connection._release(self, self._cache)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import re
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import ij_omero
-from ij_omero.errors import InvalidInputError, ReadError
+from ij_omero.cells import list_edits
+from ij_omero.errors import ConnectionFailedError, InvalidInputError, ReadError
 
 from .conftest import SHAPE, ramp
 
@@ -59,6 +62,24 @@ def test_opening_twice_shares_cells_unless_asked_otherwise(connection: Connectio
     assert again[0, 0, 0, 0, 0] == 999
     with pytest.raises(ReadError, match="closed"):
         image[0]
+
+
+def test_an_image_that_nobody_holds_frees_its_cells_and_keeps_its_edits(connection: Connection, image: Image) -> None:
+    apart = connection.open_image(image.image_id, share=False)
+    cache = weakref.ref(apart.cache)
+    apart[0, 0, 0, 0, 0] = 5
+    del apart
+    gc.collect()
+    assert cache() is None
+    assert [info.address for info in list_edits()] == [str(image.address)]
+
+
+def test_closing_the_connection_closes_its_images(image: Image) -> None:
+    image.store.close()
+    with pytest.raises(ReadError, match="closed"):
+        image[0]
+    with pytest.raises(ConnectionFailedError, match="closed"):
+        image.rois()
 
 
 def test_xarray_reads_through_the_cells_on_demand(image: Image) -> None:

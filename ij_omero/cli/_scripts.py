@@ -1,0 +1,168 @@
+"""ImageJ modules as OMERO scripts: scripts generate, list, check, remove."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from ij_omero.errors import InvalidInputError, ScriptError
+
+from ._app import EXIT_ERROR, EXIT_OK, Command
+from ._output import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from ij_omero.scripting import InstallReport
+
+# The codes of imagej-omero's script generator.
+EXIT_NO_FOLDER = 1
+EXIT_EXISTS = 2
+EXIT_NOT_WRITABLE = 3
+
+_omerodir = click.argument("omerodir", required=False, metavar="[OMERODIR]")
+_namespace = click.option("--namespace", default="imagej", show_default=True, help="The folder below lib/scripts.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+
+
+@click.group("scripts")
+def scripts_command() -> None:
+    """Put ImageJ's modules into an OMERO.server as scripts, and take them out again.
+
+    OMERODIR is the server's folder; without it, the one that $OMERODIR names. OMERO lists new scripts at once, without
+    a restart.
+    """
+
+
+def _folder(given: str | None) -> str:
+    folder = given or os.environ.get("OMERODIR")
+    if not folder:
+        raise InvalidInputError("which OMERO.server? Give its folder (the one with etc, lib and var), or set OMERODIR")
+    return folder
+
+
+@scripts_command.command("generate", cls=Command)
+@_omerodir
+@_namespace
+@click.option(
+    "--module", "modules", multiple=True, metavar="NAME", help="Only this module; may be given several times."
+)
+@click.option("--all", "include_all", is_flag=True, help="Also modules that say they need a screen.")
+@click.option("--force", is_flag=True, help="Begin anew: delete what was generated before.")
+@_dry_run
+@json_option
+def generate_command(
+    omerodir: str | None,
+    namespace: str,
+    modules: tuple[str, ...],
+    include_all: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Write a script for every module of ImageJ, or for those that are named.
+
+    Exit codes: 1 no OMERODIR, 2 the folder exists and is something else's, 3 it cannot be written.
+    """
+    from ij_omero.scripting import (
+        ScriptsExistError,
+        ScriptsFolderNotFoundError,
+        ScriptsFolderNotWritableError,
+        install_scripts,
+    )
+
+    if not as_json:
+        click.echo(f"{time.ctime()}: generating scripts")
+    try:
+        report = install_scripts(
+            _folder(omerodir),
+            list(modules) or None,
+            namespace=namespace,
+            include_interactive=include_all,
+            force=force,
+            dry_run=dry_run,
+        )
+    except (ScriptsFolderNotFoundError, ScriptsExistError, ScriptsFolderNotWritableError) as error:
+        click.echo(str(error), err=True)
+        codes = {ScriptsFolderNotFoundError: EXIT_NO_FOLDER, ScriptsExistError: EXIT_EXISTS}
+        return codes.get(type(error), EXIT_NOT_WRITABLE)
+    _print_report(report, as_json, dry_run)
+    if not as_json:
+        click.echo(f"{time.ctime()}: generation completed")
+        click.echo(f"{len(report.scripts)} scripts generated.")
+    return EXIT_OK
+
+
+@scripts_command.command("list", cls=Command)
+@_omerodir
+@_namespace
+@json_option
+def list_command(omerodir: str | None, namespace: str, as_json: bool) -> None:
+    """List the scripts that were generated."""
+    from ij_omero.scripting import installed_scripts
+
+    found = installed_scripts(_folder(omerodir), namespace=namespace)
+    if as_json:
+        print_json([{"path": one.path, "file": one.file, "module": one.module} for one in found])
+    else:
+        print_table(("script", "module"), [(one.path, one.module) for one in found])
+
+
+@scripts_command.command("check", cls=Command)
+@_omerodir
+@_namespace
+@json_option
+def check_command(omerodir: str | None, namespace: str, as_json: bool) -> int:
+    """Tell which scripts were changed or cannot run any more. The exit code is 1 where there are such."""
+    from ij_omero.scripting import check_scripts, installed_scripts
+
+    folder = _folder(omerodir)
+    problems = check_scripts(folder, namespace=namespace)
+    if as_json:
+        print_json([{"path": one.path, "problem": one.problem} for one in problems])
+    else:
+        for one in problems:
+            click.echo(f"{one.path} {one.problem}")
+        count = len(installed_scripts(folder, namespace=namespace))
+        click.echo(f"{count} scripts, {len(problems)} problems")
+    return EXIT_ERROR if problems else EXIT_OK
+
+
+@scripts_command.command("remove", cls=Command)
+@_omerodir
+@_namespace
+@click.option("--force", is_flag=True, help="Also scripts that were changed after they were generated.")
+@_dry_run
+@json_option
+def remove_command(omerodir: str | None, namespace: str, force: bool, dry_run: bool, as_json: bool) -> None:
+    """Remove exactly what was generated."""
+    from ij_omero.scripting import remove_scripts
+
+    try:
+        report = remove_scripts(_folder(omerodir), namespace=namespace, force=force, dry_run=dry_run)
+    except ScriptError as error:
+        raise click.ClickException(str(error)) from error
+    _print_report(report, as_json, dry_run)
+    if not as_json:
+        click.echo(f"{len(report.removed)} scripts removed.")
+
+
+def _print_report(report: InstallReport, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "scripts": [one.path for one in report.scripts],
+                "written": report.written,
+                "removed": report.removed,
+                "kept": report.kept,
+                "dry_run": dry_run,
+            }
+        )
+        return
+    would = "would be " if dry_run else ""
+    for word, paths in (("written", report.written), ("removed", report.removed)):
+        for path in paths:
+            click.echo(f"  {path} {would}{word}")
+    for path in report.kept:
+        click.echo(f"  {path} was changed and stays; --force removes it")
