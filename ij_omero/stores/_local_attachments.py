@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -141,7 +142,7 @@ class ImageAttachments:
 
 
 def _write_table(folder: Path, table: Table) -> None:
-    paths = [f"column-{index}" for index in range(len(table.columns))]
+    paths = _column_paths(table)
     columns = [
         {"name": column.name, "path": path, "kind": column.kind.value, "description": column.description}
         for column, path in zip(table.columns, paths, strict=True)
@@ -158,6 +159,16 @@ def _write_table(folder: Path, table: Table) -> None:
     _write_column(folder / "_index", np.arange(table.row_count, dtype=np.int64))
     for column, path in zip(table.columns, paths, strict=True):
         _write_column(folder / path, column.values)
+
+
+def _column_paths(table: Table) -> list[str]:
+    """Return a folder's name per column: the column's own where every file system takes it."""
+    paths: list[str] = []
+    for index, name in enumerate(table.column_names):
+        plain = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9 _()%-]{0,60}[A-Za-z0-9_()%-])?", name)
+        taken = {path.lower() for path in paths}
+        paths.append(name if plain and name.lower() not in taken else f"_column-{index}")
+    return paths
 
 
 def _write_column(folder: Path, values: np.ndarray[Any, Any]) -> None:

@@ -373,3 +373,17 @@ def test_omero_metadata_are_there_for_other_readers(tmp_path: Path) -> None:
     first, second = attributes["omero"]["channels"]
     assert (first["label"], first["color"], first["window"]["start"]) == ("DAPI", "0000FF", 5)
     assert second["window"] == {"min": 7, "max": 7, "start": 7, "end": 7}
+
+
+def test_tables_are_dataframes_to_other_programs(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    image_id = written(store)
+    columns = {"area": [1.5], "../x": [1], "Area": [2], "_index": [3], "ä": ["text"], "mean (µm)": [4], "max %": [5]}
+    table_id = store.save_table(image_id, Table.from_dict("t", columns))
+    folder = tmp_path / f"{image_id}.ome.zarr" / "tables" / "1"
+    attributes = json.loads((folder / ".zattrs").read_text())
+    assert attributes["encoding-type"] == "dataframe"
+    expected = ["area", "_column-1", "_column-2", "_column-3", "_column-4", "_column-5", "max %"]
+    assert attributes["column-order"] == expected
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {*expected, "_index"}
+    assert store.read_table(table_id).column_names == tuple(columns)
