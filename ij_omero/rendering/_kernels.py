@@ -1,0 +1,134 @@
+"""The two ways to add a band of a channel to red, green and blue sums: numpy, and compiled by numba.
+
+Both do the same operations in the same precision and give the same bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ij_omero.errors import InvalidInputError, MissingDependencyError
+
+from ._colors import SHARE_OFFSET, Mix
+from ._quantization import Lookup
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ._colors import ColorMixer
+    from ._quantization import Quantizer
+
+KERNELS = ("auto", "numba", "numpy")
+
+
+class Kernel(Protocol):
+    """Adds channels up, band by band."""
+
+    def add(
+        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint16]
+    ) -> None:
+        """Add a band (Y, X) to the sums (3, Y, X)."""
+
+    def finish(self, sums: npt.NDArray[np.uint16], out: npt.NDArray[np.uint8]) -> None:
+        """Write the sums, clipped to 255, as (Y, X, 3)."""
+
+
+def choose_kernel(name: str = "auto") -> Kernel:
+    """Return a kernel by its name; ``auto`` is numba where it is installed.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such kernel.
+    MissingDependencyError
+        numba was asked for and is not installed.
+    """
+    if name not in KERNELS:
+        raise InvalidInputError(f"unknown kernel {name!r}; expected one of {', '.join(KERNELS)}")
+    if name == "numpy" or (name == "auto" and not _numba_is_there()):
+        return NumpyKernel()
+    try:
+        from . import _numba_kernel
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the numba kernel needs numba; pip install 'ij-omero[viewer]', or use kernel='numpy'"
+        ) from error
+    return _numba_kernel.NumbaKernel()
+
+
+@functools.lru_cache(maxsize=1)
+def _numba_is_there() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
+def steps_of(pixels: npt.NDArray[Any], quantizer: Quantizer, out: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
+    """Return the table's index for each pixel of a type wider than 16 bits (see `Lookup.STEPS`)."""
+    np.subtract(pixels, quantizer.start, out=out, dtype=np.float64)
+    np.divide(out, quantizer.scale, out=out)
+    end = quantizer.last_step - 3.0
+    beyond = out > end
+    np.fmin(np.fmax(out, -1.0, out=out), end, out=out)
+    inside = out > 0
+    steps = np.floor(out, out=out).astype(np.int16)
+    steps += 1
+    steps += inside
+    steps += beyond
+    return steps
+
+
+class NumpyKernel:
+    """The kernel that is always there."""
+
+    def __init__(self) -> None:
+        self._floats = np.empty(0, np.float32)
+        self._levels = np.empty(0, np.uint8)
+
+    def add(
+        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint16]
+    ) -> None:
+        """Add a band (Y, X) to the sums (3, Y, X)."""
+        levels = self.quantize(pixels, quantizer)
+        for component, mix, table, share in mixer.parts:
+            total = sums[component]
+            if mix is Mix.WHOLE:
+                np.add(total, levels, out=total)
+            elif mix is Mix.TABLE:
+                np.add(total, table.take(levels), out=total)
+            else:
+                floats = self._floats[: levels.size].reshape(levels.shape)
+                np.multiply(levels, share, out=floats)
+                np.add(floats, SHARE_OFFSET, out=floats)
+                np.add(total, floats.astype(np.uint8), out=total)
+
+    def quantize(self, pixels: npt.NDArray[Any], quantizer: Quantizer) -> npt.NDArray[np.uint8]:
+        """Return the grey levels of a band; the array is the kernel's own and valid until the next call."""
+        if self._floats.size < pixels.size:
+            self._floats = np.empty(pixels.size, np.float32)
+            self._levels = np.empty(pixels.size, np.uint8)
+        floats = self._floats[: pixels.size].reshape(pixels.shape)
+        levels = self._levels[: pixels.size].reshape(pixels.shape)
+        if quantizer.lookup is Lookup.LINEAR:
+            np.subtract(pixels, np.float32(quantizer.start), out=floats, dtype=np.float32)
+            np.multiply(floats, np.float32(quantizer.scale), out=floats)
+            np.add(floats, np.float32(0.5), out=floats)
+            np.clip(floats, np.float32(0), np.float32(255.5), out=floats)
+            np.copyto(levels, floats, casting="unsafe")
+            if quantizer.inverted:
+                np.subtract(255, levels, out=levels)
+        elif quantizer.lookup is Lookup.TABLE:
+            index = pixels if quantizer.start == 0 else pixels.astype(np.int32) - int(quantizer.start)
+            quantizer.table.take(index, out=levels, mode="clip")
+        else:
+            steps = steps_of(pixels, quantizer, np.empty(pixels.shape, np.float64))
+            quantizer.table.take(steps, out=levels, mode="clip")
+        return levels
+
+    def finish(self, sums: npt.NDArray[np.uint16], out: npt.NDArray[np.uint8]) -> None:
+        """Write the sums, clipped to 255, as (Y, X, 3)."""
+        np.clip(sums, 0, 255, out=sums)  # numpy has vector instructions for this, not for minimum with a number
+        for component in range(3):
+            out[:, :, component] = sums[component]

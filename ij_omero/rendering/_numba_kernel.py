@@ -1,0 +1,124 @@
+"""The compiled kernel; imported only where numba is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+
+from ._colors import SHARE_OFFSET, Mix
+from ._quantization import Lookup
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ._colors import ColorMixer
+    from ._quantization import Quantizer
+
+_WHOLE, _TABLE, _SHARE = int(Mix.WHOLE), int(Mix.TABLE), int(Mix.SHARE)
+_OFFSET = SHARE_OFFSET
+_HALF, _ZERO, _TOP = np.float32(0.5), np.float32(0), np.float32(255.5)
+# the release of the interpreter's lock lets a server render several tiles at once
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def _mix_row(levels, mixes, tables, shares, sums, y):  # type: ignore[no-untyped-def]
+    for component in range(3):
+        mix = mixes[component]
+        total = sums[component, y]
+        if mix == _WHOLE:
+            for x in range(levels.size):
+                total[x] += levels[x]
+        elif mix == _SHARE:
+            share = shares[component]
+            for x in range(levels.size):
+                total[x] += np.uint8(np.float32(levels[x]) * share + _OFFSET)
+        elif mix == _TABLE:
+            table = tables[component]
+            for x in range(levels.size):
+                total[x] += table[levels[x]]
+
+
+@_compiled
+def _add_linear(pixels, start, scale, inverted, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
+    levels = np.empty(pixels.shape[1], np.uint8)
+    turn = np.uint8(255) if inverted else np.uint8(0)
+    for y in range(pixels.shape[0]):
+        row = pixels[y]
+        for x in range(row.size):
+            value = (np.float32(row[x]) - start) * scale + _HALF
+            levels[x] = np.uint8(min(max(value, _ZERO), _TOP)) ^ turn
+        _mix_row(levels, mixes, tables, shares, sums, y)
+
+
+@_compiled
+def _add_table(pixels, start, table, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
+    levels = np.empty(pixels.shape[1], np.uint8)
+    for y in range(pixels.shape[0]):
+        row = pixels[y]
+        for x in range(row.size):
+            levels[x] = table[np.int64(row[x]) - start]
+        _mix_row(levels, mixes, tables, shares, sums, y)
+
+
+@_compiled
+def _add_steps(pixels, start, scale, table, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
+    levels = np.empty(pixels.shape[1], np.uint8)
+    end = table.size - 4.0
+    for y in range(pixels.shape[0]):
+        row = pixels[y]
+        for x in range(row.size):
+            place = (np.float64(row[x]) - start) / scale
+            # not-a-number compares false and stays below the window
+            step = 0
+            if place >= 0.0:
+                step = 1
+                if place > 0.0:
+                    step = int(place) + 2 if place <= end else table.size - 1
+            levels[x] = table[step]
+        _mix_row(levels, mixes, tables, shares, sums, y)
+
+
+@_compiled
+def _finish(sums, out):  # type: ignore[no-untyped-def]
+    most = np.uint16(255)
+    for y in range(out.shape[0]):
+        red, green, blue = sums[0, y], sums[1, y], sums[2, y]
+        # one flat row: the compiler makes vector instructions of this and not of out[y, x, component]
+        row = out[y].reshape(3 * out.shape[1])
+        for x in range(out.shape[1]):
+            row[3 * x] = np.uint8(min(red[x], most))
+            row[3 * x + 1] = np.uint8(min(green[x], most))
+            row[3 * x + 2] = np.uint8(min(blue[x], most))
+
+
+class NumbaKernel:
+    """Row by row through a buffer of grey levels that stays in the first cache."""
+
+    def add(
+        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint16]
+    ) -> None:
+        """Add a band (Y, X) to the sums (3, Y, X)."""
+        # a strided view would be compiled again, without vector instructions
+        rows = np.ascontiguousarray(pixels)
+        if rows.dtype.kind == "b":
+            rows = rows.view(np.uint8)
+        colors = (mixer.codes, mixer.tables, mixer.shares, sums)
+        if quantizer.lookup is Lookup.LINEAR:
+            start, scale = np.float32(quantizer.start), np.float32(quantizer.scale)
+            _add_linear(rows, start, scale, quantizer.inverted, *colors)
+        elif quantizer.lookup is Lookup.TABLE:
+            _add_table(rows, int(quantizer.start), quantizer.table, *colors)
+        else:
+            _add_steps(rows, quantizer.start, quantizer.scale, quantizer.table, *colors)
+
+    def finish(self, sums: npt.NDArray[np.uint16], out: npt.NDArray[np.uint8]) -> None:
+        """Write the sums, clipped to 255, as (Y, X, 3)."""
+        if out.flags.c_contiguous:
+            _finish(sums, out)
+        else:
+            rows = np.empty(out.shape, np.uint8)
+            _finish(sums, rows)
+            out[:] = rows
