@@ -1,1 +1,114 @@
-"""ImageJ in this process: runtime, cell images, modules, tables and ROIs."""
+"""ImageJ in this process: runtime, cell images, modules, macros, tables and ROIs.
+
+Nothing starts at import; the first call that needs ImageJ starts it (:func:`start` chooses which).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._cell_image import cell_image
+    from ._dataset import cells_of, to_dataset
+    from ._dataset_arrays import array_to_dataset, from_dataset
+    from ._dataset_planes import dataset_description, dataset_plane
+    from ._description import ModuleDescription, ModuleParameter
+    from ._image_array import ImageArray
+    from ._imageplus import from_imageplus, is_dataset, is_imageplus, to_imageplus
+    from ._macros import run_macro
+    from ._modules import find_module, modules, run_module
+    from ._python_modules import register_module, unregister_module
+    from ._result import ModuleResult
+    from ._rois import from_imagej_rois, to_imagej_rois
+    from ._runtime import EMBEDDED, HEAP_VARIABLE, IMAGEJ_VARIABLE, Runtime, current, start
+    from ._scripts import describe_script, run_script
+    from ._tables import from_results_table, from_scijava_table, to_results_table, to_scijava_table
+
+_HOMES = {
+    "EMBEDDED": "_runtime",
+    "HEAP_VARIABLE": "_runtime",
+    "IMAGEJ_VARIABLE": "_runtime",
+    "ImageArray": "_image_array",
+    "ModuleDescription": "_description",
+    "ModuleParameter": "_description",
+    "ModuleResult": "_result",
+    "Runtime": "_runtime",
+    "array_to_dataset": "_dataset_arrays",
+    "cell_image": "_cell_image",
+    "cells_of": "_dataset",
+    "current": "_runtime",
+    "dataset_description": "_dataset_planes",
+    "dataset_plane": "_dataset_planes",
+    "describe_script": "_scripts",
+    "find_module": "_modules",
+    "from_dataset": "_dataset_arrays",
+    "from_imagej_rois": "_rois",
+    "from_imageplus": "_imageplus",
+    "from_results_table": "_tables",
+    "from_scijava_table": "_tables",
+    "is_dataset": "_imageplus",
+    "is_imageplus": "_imageplus",
+    "modules": "_modules",
+    "register_module": "_python_modules",
+    "run_macro": "_macros",
+    "run_module": "_modules",
+    "run_script": "_scripts",
+    "start": "_runtime",
+    "to_dataset": "_dataset",
+    "to_imagej_rois": "_rois",
+    "to_imageplus": "_imageplus",
+    "to_results_table": "_tables",
+    "to_scijava_table": "_tables",
+    "unregister_module": "_python_modules",
+}
+
+__all__ = [
+    "EMBEDDED",
+    "HEAP_VARIABLE",
+    "IMAGEJ_VARIABLE",
+    "ImageArray",
+    "ModuleDescription",
+    "ModuleParameter",
+    "ModuleResult",
+    "Runtime",
+    "array_to_dataset",
+    "cell_image",
+    "cells_of",
+    "current",
+    "dataset_description",
+    "dataset_plane",
+    "describe_script",
+    "find_module",
+    "from_dataset",
+    "from_imagej_rois",
+    "from_imageplus",
+    "from_results_table",
+    "from_scijava_table",
+    "is_dataset",
+    "is_imageplus",
+    "modules",
+    "register_module",
+    "run_macro",
+    "run_module",
+    "run_script",
+    "start",
+    "to_dataset",
+    "to_imagej_rois",
+    "to_imageplus",
+    "to_results_table",
+    "to_scijava_table",
+    "unregister_module",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module that a name lives in when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -38,5 +38,3 @@ def fiji_class_path(folder: Path) -> list[Path]:
         f"{folder} is no Fiji or ImageJ2 folder: it has no jars/ with ImageJ in it; "
         "name the folder that holds jars/ and plugins/ (such as ~/Fiji or ~/Fiji.app)"
     )
-
-

@@ -86,10 +86,7 @@ def dataset_description(dataset: Any) -> ImageDescription:
         unit = of_axis.unit()
         scale = float(of_axis.averageScale(0.0, 1.0))
         scales[axis] = quantity_of(scale, str(unit) if unit is not None else None)
-    channels = []
-    for index in range(sizes["C"]):
-        low, high = float(image.getChannelMinimum(index)), float(image.getChannelMaximum(index))
-        channels.append(Channel(window=(low, high) if low < high else None))
+    channels = tuple(_channel(image, index) for index in range(sizes["C"]))
     return ImageDescription(
         str(dataset.getName() or "image"),
         dataset_pixel_type(dataset),
@@ -98,7 +95,23 @@ def dataset_description(dataset: Any) -> ImageDescription:
         physical_size_y=scales.get("Y"),
         physical_size_z=scales.get("Z"),
         time_increment=scales.get("T"),
-        channels=tuple(channels),
+        channels=channels,
+    )
+
+
+def _channel(image: Any, index: int) -> Channel:
+    """Read the name, colour and window of a channel, where an ImgPlus has them."""
+    names = image.getProperties().get("channel names")
+    name = str(names.get(index)) if names is not None and index < names.size() else None
+    low, high = float(image.getChannelMinimum(index)), float(image.getChannelMaximum(index))
+    table = image.getColorTable(index) if index < int(image.getColorTableCount()) else None
+    color = None
+    if table is not None:
+        last = int(table.getLength()) - 1
+        red, green, blue = (int(table.get(component, last)) for component in range(3))
+        color = (red, green, blue, 255)
+    return Channel(
+        name=None if name == f"Channel {index + 1}" else name, color=color, window=(low, high) if low < high else None
     )
 
 

@@ -173,7 +173,9 @@ class ModuleDescription:
             if parameter.name == name:
                 return parameter
         known = [parameter.name for parameter in self.inputs]
-        raise InvalidInputError(f"{self.title} has no input {name!r}{_suggestion(name, known)}; it has {_listing(known)}")
+        raise InvalidInputError(
+            f"{self.title} has no input {name!r}{_suggestion(name, known)}; it has {_listing(known)}"
+        )
 
     def check(self, inputs: Mapping[str, Any]) -> None:
         """Refuse unknown, missing, ill-typed and out-of-range inputs.

@@ -91,7 +91,9 @@ def main(jvm_library: str, out: str, *jars: str) -> None:
     )
     patched = Path(out + ".patched")
     try:
-        jpype.JClass("net.imagej.patcher.LegacyInjector").writeJar(jpype.JClass("java.io.File")(str(patched)), True, False)
+        jpype.JClass("net.imagej.patcher.LegacyInjector").writeJar(
+            jpype.JClass("java.io.File")(str(patched)), True, False
+        )
         entry = DIALOG_CLASS.replace(".", "/") + ".class"
         dialog = recording_dialog(patched)
         with zipfile.ZipFile(patched) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:

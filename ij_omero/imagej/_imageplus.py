@@ -44,7 +44,8 @@ def to_imageplus(
     ----------
     image
         An array of (Y, X), (Z, Y, X), (C, Z, Y, X) or (T, C, Z, Y, X), an :class:`ImageArray`, a ``net.imagej.Dataset``
-        (read plane by plane), or an ImagePlus, which is handed back as it is.
+        (read plane by plane), an object with a ``to_dataset()`` (such as ``ij_omero``'s images), or an ImagePlus, which is
+        handed back as it is.
     description
         Calibration, channel names, colours and windows, for an array that brings none.
     title
@@ -65,6 +66,8 @@ def to_imageplus(
     start().imagej1()
     if is_imageplus(image):
         return image
+    if hasattr(image, "to_dataset"):
+        image = image.to_dataset()
     if is_dataset(image):
         from ._dataset_planes import dataset_description, dataset_plane
 
@@ -84,9 +87,7 @@ def is_dataset(value: Any) -> bool:
     return isinstance(value, java_class("net.imagej.Dataset"))
 
 
-def _build(
-    plane: Callable[[int, int, int], npt.NDArray[Any]], description: ImageDescription, title: str | None
-) -> Any:
+def _build(plane: Callable[[int, int, int], npt.NDArray[Any]], description: ImageDescription, title: str | None) -> Any:
     size_x, size_y, size_z, size_c, size_t = description.sizes
     processor, prepare = _processor(description.pixel_type)
     stack = java_class("ij.ImageStack")(size_x, size_y)

@@ -99,9 +99,7 @@ def _value(key: str, value: Any) -> str:
         depth += (character == "[") - (character == "]")
         lowest = min(lowest, depth)
     if depth != 0 or lowest < 0:
-        raise InvalidInputError(
-            f"option {key!r} is {text!r}; ImageJ's options cannot hold brackets that do not match"
-        )
+        raise InvalidInputError(f"option {key!r} is {text!r}; ImageJ's options cannot hold brackets that do not match")
     return text if _PLAIN.fullmatch(text) else f"[{text}]"
 
 

@@ -296,14 +296,14 @@ def _start_jvm(java: Java, jars: Sequence[Path], max_heap: str | None, options: 
         "--add-opens=java.base/java.lang=ALL-UNNAMED",
         "--add-opens=java.base/java.util=ALL-UNNAMED",
         "--enable-native-access=ALL-UNNAMED",
+        # a failing module raises here; SciJava would print its stack trace as well
+        f"-Dscijava.log.level={'debug' if _log.isEnabledFor(logging.DEBUG) else 'none'}",
         *options,
         *_heap_options(max_heap),
     ]
     try:
         # interrupt=False: ^C stays Python's KeyboardInterrupt
-        jpype.startJVM(
-            *arguments, jvmpath=str(java.jvm_library), classpath=[str(jar) for jar in jars], interrupt=False
-        )
+        jpype.startJVM(*arguments, jvmpath=str(java.jvm_library), classpath=[str(jar) for jar in jars], interrupt=False)
     except (OSError, RuntimeError, jpype.JException) as error:
         raise ImageJError(
             f"the JVM of {java.home} could not be started ({error}); "
