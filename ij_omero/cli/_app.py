@@ -36,6 +36,7 @@ _COMMANDS = {
     "run": "_run",
     "modules": "_run",
     "edits": "_edits",
+    "scripts": "_scripts",
     "server": "_server",
     "setup": "_setup",
     "doctor": "_doctor",

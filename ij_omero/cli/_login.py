@@ -66,7 +66,7 @@ def _read_password(path: str) -> str:
 
 
 def open_connection(address: str | ImageAddress, login: Login) -> Connection:
-    """Open a store; where a server wants a password and somebody sits at the terminal, ask for it."""
+    """Open a store; where a server wants a login and somebody sits at the terminal, ask for it."""
     import ij_omero
 
     where = parse_address(address)
@@ -74,11 +74,9 @@ def open_connection(address: str | ImageAddress, login: Login) -> Connection:
     try:
         return ij_omero.open_store(where, **given)
     except LoginError:
-        if login.password is not None or login.session_id is not None or not sys.stdin.isatty():
+        if login.user or login.password or login.session_id or where.user or not sys.stdin.isatty():
             raise
-        if login.user is None and where.user is None:
-            login.user = click.prompt("User", err=True)
-        login.password = click.prompt("Password", hide_input=True, err=True)
+        login.user = click.prompt("User", err=True)
         return ij_omero.open_store(where, **login.given())
 
 

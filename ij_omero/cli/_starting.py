@@ -19,13 +19,13 @@ def start_imagej(lines: Lines) -> Runtime:
     MissingDependencyError, SetupError, StorageError, ImageJError
         It could not be fetched or started; the message says what to do.
     """
-    from ij_omero.imagej import EMBEDDED, IMAGEJ_VARIABLE, current, start
+    from ij_omero.imagej import current, start
     from ij_omero.provision import imagej_class_path
 
     running = current()
     if running is not None:
         return running
-    if os.environ.get(IMAGEJ_VARIABLE, EMBEDDED) in ("", EMBEDDED):
+    if os.environ.get("IJ_OMERO_IMAGEJ", "") in ("", "embedded"):
         imagej_class_path(lines)
     lines("starting ImageJ")
     return start()

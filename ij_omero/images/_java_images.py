@@ -27,14 +27,17 @@ def java_image_source(image: Any) -> PixelSource:
     """
     if hasattr(image, "pixels") and hasattr(image, "description"):  # what `run` returns
         return ArraySource(image.pixels, image.description.name, image.description)
-    from ij_omero import imagej
+    from ij_omero.imagej import current
 
-    if imagej.current() is not None:
-        if imagej.is_imageplus(image):
-            array = imagej.from_imageplus(image)
+    if current() is not None:
+        from ij_omero.imagej._dataset import cells_of
+        from ij_omero.imagej._imageplus import from_imageplus, is_dataset, is_imageplus
+
+        if is_imageplus(image):
+            array = from_imageplus(image)
             return ArraySource(array.pixels, array.description.name, array.description)
-        if imagej.is_dataset(image):
-            cells = imagej.cells_of(image)
+        if is_dataset(image):
+            cells = cells_of(image)
             return cells.saved_view if cells is not None else _DatasetSource(image)
     raise InvalidInputError(
         f"a {type(image).__name__} is no image; expected an open image, an array, ImageJ's Dataset or ImagePlus, "
@@ -48,7 +51,7 @@ class _DatasetSource:
     hints = ReadHints()
 
     def __init__(self, dataset: Any) -> None:
-        from ij_omero.imagej import dataset_description
+        from ij_omero.imagej._dataset_planes import dataset_description
 
         self._dataset = dataset
         self.description = dataset_description(dataset)
@@ -60,7 +63,7 @@ class _DatasetSource:
         self, plane: PlaneIndex, region: Region | None = None, *, level: int = 0, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         """Read a region, as `PixelSource.read` says."""
-        from ij_omero.imagej import dataset_plane
+        from ij_omero.imagej._dataset_planes import dataset_plane
 
         if self._dataset is None:
             raise ReadError(f"{self.description.name!r} was closed")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ij_omero.errors import AddressError, IJOmeroError, InvalidInputError
+from ij_omero.errors import AddressError, IJOmeroError, InvalidInputError, LoginError
 from ij_omero.model import ImageAddress, parse_address
 from ij_omero.pixels import Progress, no_progress
 
@@ -43,7 +44,8 @@ def connect(
         the file named by ``$ICE_CONFIG`` says.
     user, password
         To log in with. What is not given here is looked for in the environment (``OMERO_SESSION``, ``OMERO_USER``,
-        ``OMERO_PASSWORD``), in ``ICE_CONFIG`` and in the session that ``omero login`` stored.
+        ``OMERO_PASSWORD``), in ``ICE_CONFIG`` and in the session that ``omero login`` stored; where nothing is found
+        and somebody sits at the terminal or notebook, the user's password is asked for.
     session_id
         To join a session that exists instead; it is not closed at the end.
     group
@@ -62,9 +64,29 @@ def connect(
     """
     from ij_omero.stores import OmeroStore
 
-    return Connection(
-        OmeroStore.connect(server, user, password, port=port, group=group, session_id=session_id),
-    )
+    def login(secret: str | None) -> Connection:
+        return Connection(OmeroStore.connect(server, user, secret, port=port, group=group, session_id=session_id))
+
+    try:
+        return login(password)
+    except LoginError:
+        named = user or (server is not None and parse_address(_as_address(server)).user)
+        if password is not None or session_id is not None or not named or not _somebody_is_there():
+            raise
+        import getpass
+
+        return login(getpass.getpass(f"Password of {named}: "))
+
+
+def _as_address(server: str | ImageAddress) -> str | ImageAddress:
+    """Return a plain host name as an address."""
+    return server if isinstance(server, ImageAddress) or server.startswith("omero:") else f"omero://{server}"
+
+
+def _somebody_is_there() -> bool:
+    """Tell whether a person can be asked: at a terminal or in a notebook."""
+    ipython = sys.modules.get("IPython")
+    return sys.stdin is not None and (sys.stdin.isatty() or (ipython is not None and ipython.get_ipython() is not None))
 
 
 def open_store(address: str | Path | ImageAddress, **login: Any) -> Connection:

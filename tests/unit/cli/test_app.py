@@ -19,7 +19,20 @@ if TYPE_CHECKING:
 
     from .conftest import Outcome
 
-COMMANDS = ["demo", "info", "list", "import", "export", "run", "modules", "edits", "server", "setup", "doctor"]
+COMMANDS = [
+    "demo",
+    "info",
+    "list",
+    "import",
+    "export",
+    "run",
+    "modules",
+    "edits",
+    "scripts",
+    "server",
+    "setup",
+    "doctor",
+]
 
 
 def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
