@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -146,6 +147,12 @@ class ImageDescription:
     def __post_init__(self) -> None:
         """Check sizes and complete the channels."""
         for axis, size in zip("XYZCT", self.sizes, strict=True):
+            try:
+                object.__setattr__(self, f"size_{axis.lower()}", operator.index(size))  # numpy's integers too
+            except TypeError:
+                raise InvalidInputError(
+                    f"size {axis} of image {self.name!r} is {size!r}; it must be a whole number"
+                ) from None
             if size < 1:
                 raise InvalidInputError(f"size {axis} of image {self.name!r} is {size}; it must be at least 1")
         if not self.channels:

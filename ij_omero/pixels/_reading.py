@@ -52,7 +52,7 @@ def check_request(
         raise InvalidInputError(
             f"cannot read {region.shape} {description.pixel_type.dtype} pixels into an array of {out.shape} {out.dtype}"
         )
-    return region
+    return Region(*map(int, region))
 
 
 def write_order(description: ImageDescription, layout: WriteLayout) -> Iterator[tuple[PlaneIndex, Region]]:

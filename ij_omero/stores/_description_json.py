@@ -8,10 +8,13 @@ the texts ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``, and what is unknown is 
 from __future__ import annotations
 
 import datetime
+import json
 import math
 from typing import Any, TypeAlias
 
-from ij_omero.errors import CorruptedDataError
+import numpy as np
+
+from ij_omero.errors import CorruptedDataError, InvalidInputError
 from ij_omero.model import (
     Channel,
     ChannelRendering,
@@ -48,7 +51,7 @@ def description_to_json(description: ImageDescription) -> Json:
     }
 
 
-def description_from_json(json: Json) -> ImageDescription:
+def description_from_json(block: Json) -> ImageDescription:
     """Return the description that a block holds.
 
     Raises
@@ -57,28 +60,28 @@ def description_from_json(json: Json) -> ImageDescription:
         The block is not what `description_to_json` writes.
     """
     try:
-        sizes, acquired = json["sizes"], json["acquired"]
+        sizes, acquired = block["sizes"], block["acquired"]
         return ImageDescription(
-            name=json["name"],
-            pixel_type=PixelType.named(json["pixel_type"]),
+            name=block["name"],
+            pixel_type=PixelType.named(block["pixel_type"]),
             size_x=int(sizes["X"]),
             size_y=int(sizes["Y"]),
             size_z=int(sizes["Z"]),
             size_c=int(sizes["C"]),
             size_t=int(sizes["T"]),
-            description=json["description"],
-            physical_size_x=_to_quantity(json["physical_size_x"]),
-            physical_size_y=_to_quantity(json["physical_size_y"]),
-            physical_size_z=_to_quantity(json["physical_size_z"]),
-            time_increment=_to_quantity(json["time_increment"]),
-            channels=tuple(_to_channel(channel) for channel in json["channels"]),
-            key_values=tuple(KeyValue(key, value) for key, value in json["key_values"]),
-            tags=tuple(json["tags"]),
+            description=block["description"],
+            physical_size_x=_to_quantity(block["physical_size_x"]),
+            physical_size_y=_to_quantity(block["physical_size_y"]),
+            physical_size_z=_to_quantity(block["physical_size_z"]),
+            time_increment=_to_quantity(block["time_increment"]),
+            channels=tuple(_to_channel(channel) for channel in block["channels"]),
+            key_values=tuple(KeyValue(key, value) for key, value in block["key_values"]),
+            tags=tuple(block["tags"]),
             acquired=datetime.datetime.fromisoformat(acquired) if acquired else None,
-            rendering=_to_rendering(json["rendering"]),
-            dataset_id=json["dataset"],
-            dataset_name=json["dataset"],
-            source_id=json.get("source_id"),
+            rendering=_to_rendering(block["rendering"]),
+            dataset_id=block["dataset"],
+            dataset_name=block["dataset"],
+            source_id=block.get("source_id"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptedDataError(f"the description of an image is damaged: {error!r}") from error
@@ -91,6 +94,26 @@ def number(value: float | None) -> float | str | None:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
+def json_text(value: Json, indent: int | None = None) -> str:
+    """Return strict JSON; numpy's scalars become plain numbers.
+
+    Raises
+    ------
+    InvalidInputError
+        Something in it is neither text nor a number.
+    """
+    try:
+        return json.dumps(value, indent=indent, allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"a description holds what is neither text nor a number: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} ({type(value).__name__})")
+
+
 def to_number(value: Any) -> float | None:
     """Undo `number`."""
     return None if value is None else float(value)
@@ -100,18 +123,18 @@ def _quantity(quantity: Quantity | None) -> Json | None:
     return None if quantity is None else {"value": number(quantity.value), "unit": quantity.unit}
 
 
-def _to_quantity(json: Json | None) -> Quantity | None:
-    return None if json is None else Quantity(float(json["value"]), json["unit"])
+def _to_quantity(block: Json | None) -> Quantity | None:
+    return None if block is None else Quantity(float(block["value"]), block["unit"])
 
 
 def _pair(window: tuple[float, float] | None) -> list[Any] | None:
     return None if window is None else [number(window[0]), number(window[1])]
 
 
-def _to_pair(json: list[Any] | None) -> tuple[float, float] | None:
-    if json is None:
+def _to_pair(block: list[Any] | None) -> tuple[float, float] | None:
+    if block is None:
         return None
-    start, end = json
+    start, end = block
     return (_same_number(start), _same_number(end))
 
 
@@ -121,10 +144,10 @@ def _same_number(value: Any) -> float:
     return found
 
 
-def _color(json: list[int] | None) -> tuple[int, int, int, int] | None:
-    if json is None:
+def _color(block: list[int] | None) -> tuple[int, int, int, int] | None:
+    if block is None:
         return None
-    red, green, blue, alpha = json
+    red, green, blue, alpha = block
     return (red, green, blue, alpha)
 
 
@@ -140,15 +163,15 @@ def _channel(channel: Channel) -> Json:
     }
 
 
-def _to_channel(json: Json) -> Channel:
+def _to_channel(block: Json) -> Channel:
     return Channel(
-        name=json["name"],
-        color=_color(json["color"]),
-        excitation=_to_quantity(json["excitation"]),
-        emission=_to_quantity(json["emission"]),
-        window=_to_pair(json["window"]),
-        active=json["active"],
-        lookup_table=json["lookup_table"],
+        name=block["name"],
+        color=_color(block["color"]),
+        excitation=_to_quantity(block["excitation"]),
+        emission=_to_quantity(block["emission"]),
+        window=_to_pair(block["window"]),
+        active=block["active"],
+        lookup_table=block["lookup_table"],
     )
 
 
@@ -174,11 +197,11 @@ def _rendering(settings: RenderingSettings | None) -> Json | None:
     }
 
 
-def _to_rendering(json: Json | None) -> RenderingSettings | None:
-    if json is None:
+def _to_rendering(block: Json | None) -> RenderingSettings | None:
+    if block is None:
         return None
     channels = []
-    for each in json["channels"]:
+    for each in block["channels"]:
         window, color = _to_pair(each["window"]), _color(each["color"])
         if window is None or color is None:
             raise ValueError("rendering settings without a window or a colour")
@@ -193,4 +216,4 @@ def _to_rendering(json: Json | None) -> RenderingSettings | None:
                 inverted=each["inverted"],
             )
         )
-    return RenderingSettings(tuple(channels), json["model"], json["z"], json["t"])
+    return RenderingSettings(tuple(channels), block["model"], block["z"], block["t"])

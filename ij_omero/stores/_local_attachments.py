@@ -20,6 +20,7 @@ import numpy as np
 from ij_omero.errors import AttachmentNotFoundError, CorruptedDataError, InvalidInputError
 from ij_omero.model import Column, ColumnKind, ImageId, Roi, Table, TableSummary
 
+from ._description_json import json_text
 from ._disk_errors import storage_error
 from ._local_folder import write_atomically
 from ._ngff_arrays import read_json
@@ -102,7 +103,7 @@ class ImageAttachments:
                 added = numbered(rois, block["next_id"])
                 block["rois"].extend(roi_to_json(roi) for roi in added)
                 block["next_id"] += sum(len(roi.shapes) + 1 for roi in added)
-                write_atomically(self._folder / "rois.json", json.dumps(block, allow_nan=False))
+                write_atomically(self._folder / "rois.json", json_text(block))
         except OSError as error:
             raise storage_error(error, f"cannot save ROIs in {self._folder}") from error
         return [roi.roi_id for roi in added if roi.roi_id is not None]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from typing_extensions import Self
 
-from ij_omero.errors import DiskFullError, IJOmeroError, WriteError
+from ij_omero.errors import DiskFullError, IJOmeroError, InvalidInputError, WriteError
 from ij_omero.model import ImageDescription, ImageId, PixelType, PlaneIndex, Region
 from ij_omero.pixels import TileOrder, WriteLayout
 
+from ._description_json import json_text
 from ._disk_errors import storage_error
 from ._ngff_arrays import ChunkWriter
 from ._ngff_metadata import image_attributes
@@ -44,6 +44,8 @@ class LocalSink:
         # Readers in other languages have no type for bits; a byte that is 0 or 1 they all know
         stored = np.dtype(np.uint8) if description.pixel_type is PixelType.BIT else dtype
         try:
+            # Now rather than when everything is written
+            json_text(image_attributes(description, writing.image_id, self._sizes, self._ranges))
             self._writers = [
                 ChunkWriter(
                     writing.path / str(level),
@@ -54,6 +56,9 @@ class LocalSink:
                 for level, (width, height) in enumerate(self._sizes)
             ]
             self._builder = PyramidBuilder(self._sizes, tile, dtype, self._emit)
+        except InvalidInputError:
+            self.abandon()
+            raise
         except OSError as error:
             self.abandon()
             raise storage_error(error, f"cannot write image {description.name!r}") from error
@@ -96,7 +101,7 @@ class LocalSink:
                 writer.finish()
             attributes = image_attributes(self._description, writing.image_id, self._sizes, self._ranges)
             (writing.path / ".zgroup").write_text('{"zarr_format": 2}')
-            (writing.path / ".zattrs").write_text(json.dumps(attributes, indent=1, allow_nan=False))
+            (writing.path / ".zattrs").write_text(json_text(attributes, indent=1))
             writing.finish()
         except OSError as error:
             self.abandon()

@@ -125,7 +125,7 @@ class ZarrArray:
             self._read_chunk(chunk, inner, out)
             return
         size, wanted = self.layout.chunks[axis], index[axis]
-        if isinstance(wanted, int):
+        if not isinstance(wanted, slice):
             self._read_axis(index, (*chunk, wanted // size), out, (*inner, wanted % size))
             return
         out_axis = sum(isinstance(each, slice) for each in inner)
@@ -142,8 +142,10 @@ class ZarrArray:
         try:
             stored = path.read_bytes()
         except FileNotFoundError:
-            if expected:
+            if expected and (self.folder / ".zarray").exists():
                 raise CorruptedDataError(f"the chunk {path} is missing; restore the image from a copy") from None
+            if not (self.folder / ".zarray").exists() and not (self.folder / "zarr.json").exists():
+                raise ReadError(f"{self.folder} is gone: the image was deleted or moved; open it again") from None
             out[...] = layout.fill
             return
         except OSError as error:

@@ -76,6 +76,8 @@ def test_what_is_no_address_is_told(text: str, says: str) -> None:
 
 
 def test_a_description_checks_itself() -> None:
+    with pytest.raises(InvalidInputError, match="whole number"):
+        ImageDescription("a", PixelType.UINT8, 1.5, 1)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="size Z"):
         ImageDescription("a", PixelType.UINT8, 1, 1, 0)
     with pytest.raises(InvalidInputError, match="2 channels but 1"):

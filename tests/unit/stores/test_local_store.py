@@ -24,6 +24,7 @@ from ij_omero.errors import (
     DiskFullError,
     ImageNotFoundError,
     InvalidInputError,
+    ReadError,
     StorageError,
     WriteError,
 )
@@ -387,3 +388,38 @@ def test_tables_are_dataframes_to_other_programs(tmp_path: Path) -> None:
     assert attributes["column-order"] == expected
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {*expected, "_index"}
     assert store.read_table(table_id).column_names == tuple(columns)
+
+
+def test_numpy_numbers_are_numbers(tmp_path: Path) -> None:
+    one = np.int64(1)
+    description = ImageDescription(
+        "numpy", PixelType.UINT8, np.int64(6), np.uint16(4), one, one, one,  # type: ignore[arg-type]
+        physical_size_x=Quantity(np.float32(0.5), "µm"),  # type: ignore[arg-type]
+        channels=(Channel("a", tuple(np.array([1, 2, 3, 4], np.uint8)), window=(np.float32(1), np.int16(2))),),  # type: ignore[arg-type]
+    )  # fmt: skip
+    store = LocalStore(tmp_path)
+    image_id = written(store, description)
+    assert store.describe(image_id) == description.replace(image_id=image_id)
+    store.save_rois(image_id, [Roi((Point(np.float32(1), np.int64(2), z=np.int64(0)),))])  # type: ignore[arg-type]
+    assert store.rois(image_id)[0].shapes[0] == Point(1, 2, z=0)
+    source = store.open(image_id)
+    region = Region(*np.array([1, 1, 2, 2]))
+    assert source.read(PlaneIndex(*np.array([0, 0, 0])), region).shape == (2, 2)
+
+
+def test_what_cannot_be_kept_is_refused_at_the_start(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    with pytest.raises(InvalidInputError, match="neither text nor a number"):
+        store.create(SMALL.replace(tags=(object(),)))
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_an_image_that_was_deleted_is_not_read_as_zeros(tmp_path: Path, value: int) -> None:
+    store = LocalStore(tmp_path)
+    image_id = write_array(store.create(SMALL), np.full(SMALL.shape, value, np.uint16))
+    source = store.open(image_id)
+    source.read(PlaneIndex(0, 0, 0))
+    store.delete(image_id)
+    with pytest.raises(ReadError, match="deleted"):
+        source.read(PlaneIndex(0, 0, 0))
