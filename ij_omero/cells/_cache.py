@@ -521,7 +521,7 @@ class CellCache:
         while True:
             entry = self._entries.get(index)
             if entry is None:
-                entry = self._loader.load(index, pixels.copy if whole else None)
+                entry = self._loader.load(index, pixels if whole else None)
             within = Region(part.x - entry.region.x, part.y - entry.region.y, part.width, part.height)
             with entry.lock:
                 if not entry.gone:

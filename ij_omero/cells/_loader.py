@@ -6,11 +6,10 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ij_omero.errors import ReadError
 
 from ._entry import Entry
+from ._memory import CellMemory
 from ._reading import Flight, blocks_of, read_block
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ class CellLoader:
         self._entries = residents.entries
         self._dtype = source.description.pixel_type.dtype
         self._cell_bytes = grid.cell_width * grid.cell_height * self._dtype.itemsize
+        self._memory = CellMemory(self._cell_bytes, residents.bound // 16 // self._cell_bytes)
         self._flights: dict[int, Flight] = {}
         self._lock = threading.Lock()
         self._last_miss = -2
@@ -60,7 +60,7 @@ class CellLoader:
         if self._closed:
             raise ReadError(f"the image {self._source.description.name!r} was closed; open it again")
 
-    def load(self, index: int, whole: Callable[[], npt.NDArray[Any]] | None = None) -> Entry:
+    def load(self, index: int, whole: npt.NDArray[Any] | None = None) -> Entry:
         """Return a cell, loaded where it is not in memory.
 
         Parameters
@@ -68,7 +68,7 @@ class CellLoader:
         index
             The cell's number.
         whole
-            Gives its pixels where they need not be read, since all of them are about to be written.
+            Its pixels, where they need not be read since all of them are about to be written.
         """
         if not 0 <= index < len(self._grid):
             self._grid.locate(index)  # raises
@@ -171,7 +171,7 @@ class CellLoader:
         cells: list[int],
         *,
         quiet: bool = False,
-        whole: Callable[[], npt.NDArray[Any]] | None = None,
+        whole: npt.NDArray[Any] | None = None,
     ) -> list[Entry]:
         """Load cells whose flight is announced; all who wait get the error, or try themselves where it is `quiet`."""
         reserved = 0
@@ -199,15 +199,17 @@ class CellLoader:
         flight.land()
         return entries
 
-    def _fetch(self, cells: list[int], whole: Callable[[], npt.NDArray[Any]] | None) -> list[Entry]:
+    def _fetch(self, cells: list[int], whole: npt.NDArray[Any] | None) -> list[Entry]:
         index = cells[0]
         plane, region = self._grid.locate(index)
         if whole is not None:
-            return [Entry(index, plane, region, whole(), REWRITTEN)]
+            pixels = self._memory.empty(region.shape, self._dtype)
+            pixels[...] = whole
+            return [Entry(index, plane, region, pixels, REWRITTEN)]
         if len(cells) == 1 and index in self._edits.digests:
-            pixels = np.empty(region.shape, self._dtype)
+            pixels = self._memory.empty(region.shape, self._dtype)
             return [Entry(index, plane, region, pixels, self._edits.get(index, pixels))]
         (block,) = blocks_of(self._grid, cells, self._dtype.itemsize, len(cells) * self._cell_bytes)
-        read = read_block(self._source, self._grid, self._level, block)
+        read = read_block(self._source, self._grid, self._level, block, self._memory)
         self.reads += len(cells)
         return [Entry(number, plane, bounds, pixels, None) for number, bounds, pixels in read]

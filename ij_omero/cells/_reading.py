@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+from ._grid import slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ij_omero.pixels import PixelSource
 
     from ._grid import CellGrid
+    from ._memory import CellMemory
 
 
 class Flight:
@@ -100,17 +101,21 @@ def _runs(grid: CellGrid, cells: Iterable[int], most: int) -> Iterator[tuple[Pla
 
 
 def read_block(
-    source: PixelSource, grid: CellGrid, level: int, block: Block
+    source: PixelSource, grid: CellGrid, level: int, block: Block, memory: CellMemory
 ) -> list[tuple[int, Region, npt.NDArray[Any]]]:
     """Read a block and return (number, region, its own contiguous pixels) for each of its cells."""
     bounds = grid.rectangle(block.column, block.row, block.columns, block.rows)
-    pixels = source.read(block.plane, bounds, level=level)
     cells = block.cells(grid)
+    dtype = source.description.pixel_type.dtype
     if len(cells) == 1:
-        return [(cells[0], bounds, np.ascontiguousarray(pixels))]
+        own = memory.empty(bounds.shape, dtype)
+        source.read(block.plane, bounds, level=level, out=own)
+        return [(cells[0], bounds, own)]
+    pixels = source.read(block.plane, bounds, level=level)
     found = []
     for index in cells:
         _, region = grid.locate(index)
-        x, y = region.x - bounds.x, region.y - bounds.y
-        found.append((index, region, pixels[y : y + region.height, x : x + region.width].copy()))
+        own = memory.empty(region.shape, dtype)
+        own[...] = pixels[slices(region, bounds)]
+        found.append((index, region, own))
     return found

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _BATCH = 16
 """The bound over this is let go of at once, so that edited cells share a commit."""
+LARGEST_BATCH = 4 << 20
+"""Bytes of that, since a commit takes as much memory again."""
 _RETIRED = 4
 """The bound over this may wait for the other runtime to find out that nobody holds it."""
 RETIRED_FLOOR = 4 << 20
@@ -156,7 +158,7 @@ class Residents:
         retiring: list[Entry] = []
         busy: list[Entry] = []
         with self._lock:
-            wanted = max(self.nbytes - bound, bound // _BATCH)
+            wanted = max(self.nbytes - bound, min(bound // _BATCH, LARGEST_BATCH))
             second_chances = len(self._ring)
             while wanted > 0 and self._ring:
                 index, entry = self._ring.popitem(last=False)

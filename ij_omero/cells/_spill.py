@@ -34,7 +34,7 @@ _KEY = struct.Struct(">QB")  # cell, 0 for its header or 1 for its pixels
 _COUNT = b"count"
 _NUMBER = struct.Struct(">Q")
 _LARGEST_MAP = 1 << 43  # address space, not memory or disk
-_MAPPED_READS = 16 << 20
+_MAPPED_READS = 4 << 20
 
 
 class CellSpill:
