@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,7 @@ def _write_ome_tiff(source: PixelSource, path: Path, progress: Progress) -> None
         "compressionargs": {"level": 1},
         "predictor": dtype.kind in "iu",
         "metadata": None,
+        "maxworkers": os.cpu_count(),
     }
     # Levels add a third; compression may not help, and offsets take room too
     with tifffile.TiffWriter(path, bigtiff=description.nbytes * 3 // 2 > 4_000_000_000, ome=False) as file:
