@@ -50,11 +50,19 @@ def _folder(given: str | None) -> str:
 )
 @click.option("--all", "include_all", is_flag=True, help="Also modules that say they need a screen.")
 @click.option("--force", is_flag=True, help="Begin anew: delete what was generated before.")
+@click.option(
+    "--imagej",
+    metavar="DIR",
+    help="The ImageJ or Fiji folder that the scripts use.  [default: the OMERODIR's, else the one used here]",
+)
+@click.option("--install-imagej", is_flag=True, help="First put an ImageJ into OMERODIR/lib, unless one is there.")
 @_dry_run
 @json_option
 def generate_command(
     omerodir: str | None,
     namespace: str,
+    imagej: str | None,
+    install_imagej: bool,
     modules: tuple[str, ...],
     include_all: bool,
     force: bool,
@@ -65,19 +73,23 @@ def generate_command(
 
     Exit codes: 1 no OMERODIR, 2 the folder exists and is something else's, 3 it cannot be written.
     """
-    from ij_omero.scripting import (
-        ScriptsExistError,
-        ScriptsFolderNotFoundError,
-        ScriptsFolderNotWritableError,
-        install_scripts,
-    )
+    from ij_omero import scripting
+    from ij_omero.scripting import ScriptsExistError, ScriptsFolderNotFoundError, ScriptsFolderNotWritableError
 
+    folder = _folder(omerodir)
     if not as_json:
         click.echo(f"{time.ctime()}: generating scripts")
     try:
-        report = install_scripts(
-            _folder(omerodir),
+        if install_imagej and imagej is None:
+            made = scripting.install_imagej(folder, dry_run=dry_run)
+            if not as_json:
+                done = f"{made} {'would be ' * dry_run}installed." if made else "already exists; skipping."
+                click.echo(f"ImageJ installation {done}")
+        found = scripting.existing_imagej(imagej) if imagej else scripting.server_imagej(folder)
+        report = scripting.install_scripts(
+            folder,
             list(modules) or None,
+            environment={**scripting.server_environment(), **found},
             namespace=namespace,
             include_interactive=include_all,
             force=force,
@@ -133,19 +145,25 @@ def check_command(omerodir: str | None, namespace: str, as_json: bool) -> int:
 @_omerodir
 @_namespace
 @click.option("--force", is_flag=True, help="Also scripts that were changed after they were generated.")
+@click.option("--imagej", is_flag=True, help="Also the ImageJ that was put into OMERODIR/lib.")
 @_dry_run
 @json_option
-def remove_command(omerodir: str | None, namespace: str, force: bool, dry_run: bool, as_json: bool) -> None:
+def remove_command(
+    omerodir: str | None, namespace: str, force: bool, imagej: bool, dry_run: bool, as_json: bool
+) -> None:
     """Remove exactly what was generated."""
-    from ij_omero.scripting import remove_scripts
+    from ij_omero.scripting import remove_imagej, remove_scripts
 
     try:
         report = remove_scripts(_folder(omerodir), namespace=namespace, force=force, dry_run=dry_run)
+        gone = remove_imagej(_folder(omerodir), dry_run=dry_run) if imagej else None
     except ScriptError as error:
         raise click.ClickException(str(error)) from error
     _print_report(report, as_json, dry_run)
     if not as_json:
-        click.echo(f"{len(report.removed)} scripts removed.")
+        if gone:
+            click.echo(f"  {gone} {'would be ' * dry_run}removed")
+        click.echo(f"{len(report.removed)} scripts {'would be ' * dry_run}removed.")
 
 
 def _print_report(report: InstallReport, as_json: bool, dry_run: bool) -> None:

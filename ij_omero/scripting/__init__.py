@@ -5,32 +5,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._checking import ScriptProblem, check_scripts
     from ._command import LaunchResult, launch, list_scripts
-    from ._installing import InstalledScript, InstallReport, install_scripts, installed_scripts, remove_scripts
+    from ._installing import (
+        InstalledScript,
+        InstallReport,
+        ScriptsExistError,
+        ScriptsFolderNotFoundError,
+        ScriptsFolderNotWritableError,
+        install_scripts,
+        installed_scripts,
+        remove_scripts,
+        server_environment,
+    )
     from ._job import run_job
+    from ._server_imagej import existing_imagej, install_imagej, remove_imagej, server_imagej
 
 __all__ = [
     "InstallReport",
     "InstalledScript",
     "LaunchResult",
+    "ScriptProblem",
+    "ScriptsExistError",
+    "ScriptsFolderNotFoundError",
+    "ScriptsFolderNotWritableError",
+    "check_scripts",
+    "existing_imagej",
+    "install_imagej",
     "install_scripts",
     "installed_scripts",
     "launch",
     "list_scripts",
+    "remove_imagej",
     "remove_scripts",
     "run_job",
+    "server_environment",
+    "server_imagej",
 ]
 
 _MODULES = {
     "InstallReport": "_installing",
     "InstalledScript": "_installing",
     "LaunchResult": "_command",
+    "ScriptProblem": "_checking",
+    "ScriptsExistError": "_installing",
+    "ScriptsFolderNotFoundError": "_installing",
+    "ScriptsFolderNotWritableError": "_installing",
+    "check_scripts": "_checking",
+    "existing_imagej": "_server_imagej",
+    "install_imagej": "_server_imagej",
     "install_scripts": "_installing",
     "installed_scripts": "_installing",
     "launch": "_command",
     "list_scripts": "_command",
+    "remove_imagej": "_server_imagej",
     "remove_scripts": "_installing",
     "run_job": "_job",
+    "server_environment": "_installing",
+    "server_imagej": "_server_imagej",
 }
 
 
