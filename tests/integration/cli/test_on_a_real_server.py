@@ -62,7 +62,8 @@ def test_a_picture_goes_to_the_server_and_comes_back(
     facts = json.loads(run("info", imported["address"], "--json").stdout)
     assert (facts["sizes"]["x"], facts["sizes"]["c"], facts["name"]) == (40, 3, "noise.png")
     assert run("export", imported["address"], tmp_path / "back.png").returncode == 0
-    np.testing.assert_array_equal(np.asarray(Pillow.open(tmp_path / "back.png")), pixels)
+    with Pillow.open(tmp_path / "back.png") as back:
+        np.testing.assert_array_equal(np.asarray(back), pixels)
 
 
 @pytest.mark.parametrize(

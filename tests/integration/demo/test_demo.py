@@ -46,8 +46,8 @@ def test_the_main_job_without_a_server(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("IJ_OMERO_EDITS", str(tmp_path / "edits"))
     facts = facts_of(demo("--json", home=tmp_path))
     assert facts["particles"] > 20
-    figure = Pillow.open(facts["figure"])
-    assert figure.width > 1.5 * figure.height
+    with Pillow.open(facts["figure"]) as figure:
+        assert figure.width > 1.5 * figure.height
     with ij_omero.open_image(facts["original"]) as before, ij_omero.open_image(facts["result"]) as after:
         assert after.shape == before.shape == (1, 3, 1, 512, 512)
         assert [channel.name for channel in after.description.channels] == ["Red", "Green", "Blue"]
