@@ -23,9 +23,9 @@ from ij_omero.model import Column, ColumnKind, ImageId, Roi, Table, TableSummary
 from ._description_json import json_text
 from ._disk_errors import storage_error
 from ._local_folder import write_atomically
-from ._ngff_arrays import read_json
 from ._roi_json import roi_from_json, roi_to_json
 from ._summaries import numbered
+from ._zarr_layouts import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

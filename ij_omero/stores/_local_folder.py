@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from ij_omero.errors import ImageNotFoundError, StorageError
 
 from ._disk_errors import storage_error
-from ._ngff_arrays import read_json
+from ._zarr_layouts import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

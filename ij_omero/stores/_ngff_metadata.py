@@ -16,7 +16,8 @@ from ij_omero.errors import CorruptedDataError, InvalidInputError, StorageError
 from ij_omero.model import Channel, ImageDescription, ImageId, PixelType, Quantity
 
 from ._description_json import FORMAT, Json, description_from_json, description_to_json, number
-from ._ngff_arrays import ZarrArray, read_json
+from ._ngff_arrays import ZarrArray
+from ._zarr_layouts import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
