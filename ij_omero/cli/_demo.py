@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,10 +88,19 @@ def demo_command(
         return
     click.echo(f"\nAll of it was read back and compared: it is the same. {story.seconds:.1f} s in all.\nLook at:")
     click.echo(f"  {report.figure}")
+    program = _program()
     for address in (report.original, report.result):
-        click.echo(f"  ij-omero info {address}")
+        click.echo(f"  {program} info {address}")
     if server is not None:
-        click.echo("The server still runs: ij-omero server status, ij-omero server down")
+        where = f" --home {home}" if home else ""
+        click.echo(f"The server still runs; root's password is {server.password!r}:")
+        click.echo(f"  {program} server status{where}\n  {program} server down{where}")
+
+
+def _program() -> str:
+    """Return how this command is called from the shell that it was called from."""
+    own = Path(sys.executable).with_name("ij-omero")
+    return str(own) if own.exists() and shutil.which("ij-omero") is None else "ij-omero"
 
 
 def _bundled_picture() -> Path:

@@ -75,7 +75,7 @@ def test_results_may_be_kept_nowhere_or_elsewhere(address: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["Gaussian Blurr"], 1, "did you mean 'Gaussian Blur...'"),
+        (["Gaussian Bluer..."], 1, "did you mean 'Gaussian Blur...'"),
         (["Gaussian Blur...", "--set", "sgma=3"], 1, "did you mean 'sigma'"),
         (["Gaussian Blur...", "--set", "sigma=blue"], 1, "expected a number"),
         (["Gaussian Blur...", "--set", "sigma"], 2, "NAME=VALUE"),
