@@ -6,6 +6,7 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
+from ._cell_classes import compiled_classes
 from ._java_cells import JavaCells
 from ._runtime import java_class
 
@@ -25,8 +26,8 @@ def cell_image(cache: CellCache) -> Any:
     UnsupportedPixelTypeError
         imglib2 has no such pixels.
     """
-    side = _side(cache)
-    return _image(side, _look_up(side, cache))
+    with cell_image_in_the_making(cache) as image:
+        return image
 
 
 @contextlib.contextmanager
@@ -35,19 +36,17 @@ def cell_image_in_the_making(cache: CellCache) -> Iterator[Any]:
 
     For code that reads the first pixel of an image only to learn its type, as a new Dataset does.
     """
-    import jpype
-
     side = _side(cache)
-    handles = java_class("java.lang.invoke.MethodHandles")
-    blank = handles.dropArguments(
-        handles.constant(_object_class(), side.blank_cell()), 0, _classes([java_class("java.lang.Long").TYPE])
-    )
-    site = java_class("java.lang.invoke.MutableCallSite")(blank)
-    yield _image(side, site.dynamicInvoker())
-    site.setTarget(_look_up(side, cache))
-    java_class("java.lang.invoke.MutableCallSite").syncAll(
-        jpype.JArray(java_class("java.lang.invoke.MutableCallSite"))([site])
-    )
+    classes = compiled_classes()
+    if classes is None:
+        site = java_class("java.lang.invoke.MutableCallSite")(_always(side.blank_cell()))
+        yield _composed_image(side, site.dynamicInvoker())
+        site.setTarget(_look_up(side, cache))
+        return
+    get_class, image_class = classes
+    get = get_class(side.map, _miss_class()(cache), side.blank_cell())
+    yield image_class(*_grid_and_type(side), get, _copies(side))
+    get.blank = None
 
 
 def _side(cache: CellCache) -> JavaCells:
@@ -57,20 +56,37 @@ def _side(cache: CellCache) -> JavaCells:
     return side
 
 
-def _image(side: JavaCells, look_up: Any) -> Any:
+def _grid_and_type(side: JavaCells) -> tuple[Any, Any]:
+    import jpype
+
+    grid = java_class("net.imglib2.img.cell.CellGrid")(
+        jpype.JArray(jpype.JLong)(side.grid.dimensions), jpype.JArray(jpype.JInt)(side.grid.cell_dimensions)
+    )
+    return grid, side.type_class()
+
+
+def _copies(side: JavaCells) -> Any:
+    """Return the factory of copies: in memory, in the same cells."""
     import jpype
 
     cell_dimensions = jpype.JArray(jpype.JInt)(side.grid.cell_dimensions)
-    grid = java_class("net.imglib2.img.cell.CellGrid")(jpype.JArray(jpype.JLong)(side.grid.dimensions), cell_dimensions)
+    return java_class("net.imglib2.img.cell.CellImgFactory")(side.type_class(), cell_dimensions)
+
+
+def _composed_image(side: JavaCells, look_up: Any) -> Any:
     get = java_class("java.lang.invoke.MethodHandleProxies").asInterfaceInstance(
         java_class("net.imglib2.img.cell.LazyCellImg$Get").class_, look_up
     )
-    pixel = side.type_class()
-    # copies get the same cells
-    factory = java_class("net.imglib2.img.cell.CellImgFactory")(pixel, cell_dimensions)
+    lazy = java_class("net.imglib2.img.cell.LazyCellImg")(*_grid_and_type(side), get)
     # the constructor: ImgView.wrap returns a LazyCellImg as it is, whose factory() and copy() throw
-    return java_class("net.imglib2.img.ImgView")(
-        java_class("net.imglib2.img.cell.LazyCellImg")(grid, pixel, get), factory
+    return java_class("net.imglib2.img.ImgView")(lazy, _copies(side))
+
+
+def _always(cell: Any) -> Any:
+    """Return the method handle ``(long i) -> cell``."""
+    handles = java_class("java.lang.invoke.MethodHandles")
+    return handles.dropArguments(
+        handles.constant(_object_class(), cell), 0, _classes([java_class("java.lang.Long").TYPE])
     )
 
 

@@ -19,7 +19,7 @@ from ._runtime import java_class, start
 from ._tables import from_results_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ij_omero.model import Roi, Shape, Table
 
@@ -202,10 +202,10 @@ def _common(one: DialogField, other: DialogField) -> DialogField:
     )
 
 
-class _recorded_fields:  # noqa: N801 - used as a function
+class _recorded_fields:
     """The fields of the dialogs that open while this is open."""
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Callable[[], list[DialogField]]:
         fields = java_class("java.util.ArrayList")()
         java_class("java.lang.System").getProperties().put(FIELDS_PROPERTY, fields)
         return lambda: [_field(row) for row in fields]

@@ -90,7 +90,11 @@ def dataset_description(dataset: Any) -> ImageDescription:
     return ImageDescription(
         str(dataset.getName() or "image"),
         dataset_pixel_type(dataset),
-        *(sizes[axis] for axis in "XYZCT"),
+        sizes["X"],
+        sizes["Y"],
+        sizes["Z"],
+        sizes["C"],
+        sizes["T"],
         physical_size_x=scales.get("X"),
         physical_size_y=scales.get("Y"),
         physical_size_z=scales.get("Z"),

@@ -63,11 +63,12 @@ _BEFORE = {
     "addSlider(java.lang.String,double,double,double)": 'ijOmeroRecord("number", $1, Double.valueOf($4),'
     " Double.valueOf($2), Double.valueOf($3), null); ijOmeroCheckNumber($1);",
     "addStringField(java.lang.String,java.lang.String)": 'ijOmeroRecord("text", $1, $2, null, null, null);',
-    "addChoice(java.lang.String,java.lang.String[],java.lang.String)": 'ijOmeroRecord("choice", $1, $3, null, null, $2);'
+    "addChoice(java.lang.String,java.lang.String[],java.lang.String)": 'ijOmeroRecord("choice", $1, $3,'
+    " null, null, $2);"
     "ijOmeroCheckChoice($1, $2);",
     "addCheckbox(java.lang.String,boolean)": 'ijOmeroRecord("flag", $1, Boolean.valueOf($2), null, null, null);',
-    "addRadioButtonGroup(java.lang.String,java.lang.String[],int,int,java.lang.String)": 'ijOmeroRecord("choice", $1, $5,'
-    " null, null, $2); ijOmeroCheckChoice($1, $2);",
+    "addRadioButtonGroup(java.lang.String,java.lang.String[],int,int,java.lang.String)": 'ijOmeroRecord("choice",'
+    " $1, $5, null, null, $2); ijOmeroCheckChoice($1, $2);",
     "wasCanceled()": f'if (ijOmeroFields() != null && System.getProperty("{DESCRIBE_PROPERTY}") != null) return true;',
     "wasOKed()": f'if (ijOmeroFields() != null && System.getProperty("{DESCRIBE_PROPERTY}") != null) return false;',
     # a listener may act on the image, which a description must not

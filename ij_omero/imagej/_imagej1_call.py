@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ij_omero.errors import ImageJError, IJOmeroError, OperationTimeoutError
+from ij_omero.errors import IJOmeroError, ImageJError, OperationTimeoutError
 
 from ._headless_recipe import THREAD_NAME
 from ._runtime import java_class, start
@@ -82,7 +82,7 @@ def call_imagej1(
     if not finished:
         call.interrupt(stop)
         raise OperationTimeoutError(
-            f"{what} did not finish within {timeout:g} s and was asked to stop; give a longer timeout, or a smaller image"
+            f"{what} did not finish within {timeout:g} s and was asked to stop; allow more time, or give it less to do"
         )
     return call.outcome()
 
@@ -158,7 +158,7 @@ class _Call(Generic[T]):
         return CallOutcome(self._value[0], self._log)
 
 
-class _captured_output:  # noqa: N801 - used as a function
+class _captured_output:
     """Java's standard output and error, as text, while this is open."""
 
     def __enter__(self) -> Callable[[], str]:

@@ -132,7 +132,7 @@ def _static(class_name: str, field_name: str) -> Any:
 
 
 def _macro_running(value: bool) -> bool:
-    """Set what ``IJ.macroRunning()`` says, so that commands neither ask nor store their settings; return the old value."""
+    """Set what ``IJ.macroRunning()`` says, for commands not to store their settings; return the old value."""
     field = _static("ij.IJ", "macroRunning")
     old = bool(field.getBoolean(None))
     field.setBoolean(None, value)

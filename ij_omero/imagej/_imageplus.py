@@ -44,7 +44,8 @@ def to_imageplus(
     ----------
     image
         An array of (Y, X), (Z, Y, X), (C, Z, Y, X) or (T, C, Z, Y, X), an :class:`ImageArray`, a ``net.imagej.Dataset``
-        (read plane by plane), an object with a ``to_dataset()`` (such as ``ij_omero``'s images), or an ImagePlus, which is
+        (read plane by plane), an object with a ``to_dataset()`` (such as ``ij_omero``'s images),
+        or an ImagePlus, which is
         handed back as it is.
     description
         Calibration, channel names, colours and windows, for an array that brings none.
@@ -196,9 +197,8 @@ def from_imageplus(imp: Any) -> ImageArray:
         pixels.shape[1],
         size_t,
         channels=channels,
-        **read_calibration(imp),
     )
-    return ImageArray(pixels, description, read_overlay(imp))
+    return ImageArray(pixels, description.replace(**read_calibration(imp)), read_overlay(imp))
 
 
 def _plane(raw: Any, size_y: int, size_x: int, *, signed: bool) -> npt.NDArray[Any]:

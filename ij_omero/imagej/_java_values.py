@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,12 +11,14 @@ from ij_omero.errors import ImageJError, InvalidInputError
 from ij_omero.model import Roi, Table
 
 from ._dataset_arrays import array_to_dataset
-from ._description import ModuleParameter
 from ._image_array import ImageArray
 from ._imageplus import is_dataset, is_imageplus, to_imageplus
 from ._rois import from_imagej_rois, to_imagej_rois
 from ._runtime import java_class
 from ._tables import from_results_table, from_scijava_table, is_scijava_table, to_results_table, to_scijava_table
+
+if TYPE_CHECKING:
+    from ._description import ModuleParameter
 
 _BOXES = {
     "int": "Integer",

@@ -46,7 +46,7 @@ def to_java_array(values: npt.NDArray[Any]) -> Any:
         raise InvalidInputError(f"Java has no array of {flat.dtype.name}; expected whole numbers, float32 or float64")
     array = jpype.JArray(getattr(jpype, element))(flat.size)
     if flat.size:
-        buffer = jpype.nio.convertToDirectBuffer(memoryview(flat.view(np.uint8)).cast("B"))
+        buffer = jpype.nio.convertToDirectBuffer(flat.view(np.uint8).data.cast("B"))
         buffer = buffer.order(jpype.JClass("java.nio.ByteOrder").nativeOrder())
         (getattr(buffer, view)() if view else buffer).get(array)
     return array

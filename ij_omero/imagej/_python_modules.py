@@ -274,7 +274,7 @@ def _to_java_output(value: Any) -> Any:
 
 
 class _Proxies:
-    """The Java interfaces ``ModuleInfo`` and ``Module``, implemented in Python over a Java object that does the rest."""
+    """The Java interfaces ``ModuleInfo`` and ``Module``, in Python over a Java object that does the rest."""
 
     def __init__(self) -> None:
         self.module = _implement("org.scijava.module.Module", _PythonModule)
@@ -324,27 +324,27 @@ class _PythonModuleInfo:
         self.identifier = identifier
         self.body = body
 
-    def createModule(self) -> Any:  # noqa: N802 - Java's name
+    def createModule(self) -> Any:
         """Return a module to run once."""
         return _proxies().module(java_class("org.scijava.module.DefaultMutableModule")(self.java), self)
 
-    def getDelegateClassName(self) -> str:  # noqa: N802
+    def getDelegateClassName(self) -> str:
         """Name the function in place of a class."""
         return self.identifier
 
-    def getIdentifier(self) -> str:  # noqa: N802
+    def getIdentifier(self) -> str:
         """Name the function."""
         return self.identifier
 
-    def getTitle(self) -> str:  # noqa: N802
+    def getTitle(self) -> str:
         """Return the label."""
         return str(self.java.getLabel())
 
-    def canRunHeadless(self) -> bool:  # noqa: N802
+    def canRunHeadless(self) -> bool:
         """Python functions open no windows."""
         return True
 
-    def compareTo(self, other: Any) -> int:  # noqa: N802
+    def compareTo(self, other: Any) -> int:
         """Sort by identifier."""
         theirs = str(other.getIdentifier() or "") if other is not None else ""
         return (self.identifier > theirs) - (self.identifier < theirs)
@@ -357,11 +357,11 @@ class _PythonModule:
         self.java = java
         self.info = info
 
-    def getInfo(self) -> Any:  # noqa: N802
+    def getInfo(self) -> Any:
         """Return what made it."""
         return self.info
 
-    def getDelegateObject(self) -> Any:  # noqa: N802
+    def getDelegateObject(self) -> Any:
         """Return the Java object that holds the values."""
         return self.java
 

@@ -61,7 +61,7 @@ def to_imagej_rois(rois: Roi | Shape | Iterable[Roi | Shape], imp: Any = None) -
             else:
                 made.append(_dress(java_roi(shape), shape, roi, key, imp))
         for group in points.values():
-            made.append(_dress(multi_point(group), group[0], roi, key if len(points) > 1 else None, imp))
+            made.append(_dress(multi_point(group), group[0], roi, key, imp))
     return made
 
 

@@ -1,7 +1,8 @@
 """The Java runtime that this process works with: one JVM, one SciJava context, started when first needed.
 
 Two class paths, one code path. *Embedded*: ``net.imagej``, imglib2, scijava-common and ImageJ 1 as this package's
-set-up fetched them. *Full*: the user's Fiji folder, a PyImageJ gateway that already runs, or whatever PyImageJ resolves.
+set-up fetched them. *Full*: the user's Fiji folder, a PyImageJ gateway that already runs, or whatever
+PyImageJ resolves.
 """
 
 from __future__ import annotations

@@ -9,12 +9,14 @@ from ij_omero.errors import ImageJError, InvalidInputError
 
 from ._description import ModuleDescription
 from ._macros import image_list, run_macro
-from ._result import ModuleResult
 from ._runtime import IMAGEJ_VARIABLE, java_class, start
 from ._scijava import describe_info, run_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from ._description import ModuleKind
+    from ._result import ModuleResult
 
 _MACRO_NAMES = {"ijm", "ij1", "imagej macro", "ij1 macro", "macro", "txt"}
 
@@ -31,7 +33,7 @@ def describe_script(script: str | Path, language: str | None = None) -> ModuleDe
     """
     name, text = _read(script, language)
     described = describe_info(_script_info(name, text))
-    kind = "macro" if _is_macro(name) else "script"
+    kind: ModuleKind = "macro" if _is_macro(name) else "script"
     return ModuleDescription(
         f"script:{name}", Path(name).name, (), kind, described.inputs, described.outputs, described.description
     )
@@ -89,9 +91,7 @@ def run_script(
 def _read(script: str | Path, language: str | None) -> tuple[str, str]:
     """Return a script's file name and text."""
     extension = language.strip().lstrip(".") if language else None
-    path = script if isinstance(script, Path) else None
-    if path is None and "\n" not in script and len(script) < 1000 and Path(script).suffix and Path(script).is_file():
-        path = Path(script)
+    path = script if isinstance(script, Path) else _path_of(script)
     if path is not None:
         try:
             text = path.expanduser().read_text(encoding="utf-8")
@@ -105,6 +105,14 @@ def _read(script: str | Path, language: str | None) -> tuple[str, str]:
     if extension:
         name = f"{Path(name).stem}.{_extension(extension)}"
     return name, text
+
+
+def _path_of(script: str) -> Path | None:
+    """Return the path that a short text names, where it does."""
+    if "\n" in script or len(script) > 1000 or not Path(script).suffix:
+        return None
+    path = Path(script).expanduser()
+    return path if path.is_file() else None
 
 
 def _extension(language: str) -> str:
