@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ij_omero.errors import IJOmeroError
 from ij_omero.model import Roi, Table
 
 from ._description import WrappedModule, wrap
+from ._system_information import SYSTEM_INFORMATION, system_information
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ij_omero.imagej import ModuleDescription, ModuleResult
+
+_log = logging.getLogger(__name__)
+_IMAGEJ1 = "imagej1:"
+_OPTIONS = "options"
+_FOR_PEOPLE = (
+    "File",
+    "Window",
+    "Help",
+    "Edit>Options",
+    "Edit>Undo",
+    "Edit>Cut",
+    "Edit>Copy",
+    "Edit>Paste",
+    "Plugins>Macros",
+    "Plugins>Shortcuts",
+    "Plugins>New",
+    "Plugins>Utilities",
+    "Plugins>Tools",
+    "Plugins>Install",
+    "Plugins>Compile",
+)
 
 
 @dataclass
@@ -47,8 +71,25 @@ def wrapped_modules(
         return [one if isinstance(one, WrappedModule) else find_wrapped_module(one) for one in wanted]
     from ij_omero.imagej import modules
 
-    chosen = [one for one in modules() if one.menu and (include_interactive or one.runs_headless)]
-    return [wrap(one, _version(one)) for one in chosen]
+    chosen = [one for one in modules() if one.menu and (include_interactive or _runs_on_a_server(one))]
+    return [*(_described(one) for one in chosen), SYSTEM_INFORMATION]
+
+
+def _runs_on_a_server(module: ModuleDescription) -> bool:
+    """Tell whether a module does anything without a screen, a person and that person's files."""
+    return module.runs_headless and not (module.kind == "imagej1" and module.menu_path.startswith(_FOR_PEOPLE))
+
+
+def _described(module: ModuleDescription) -> WrappedModule:
+    """Return the description of a listed module; ImageJ 1's commands tell their inputs only one by one."""
+    if module.kind == "imagej1":
+        from ij_omero.imagej import find_module
+
+        try:
+            module = find_module(module.identifier)
+        except IJOmeroError as error:
+            _log.warning("%s takes its inputs as one text, since it does not tell them: %s", module.title, error)
+    return wrap(module, _version(module))
 
 
 def find_wrapped_module(identifier: str) -> WrappedModule:
@@ -59,6 +100,8 @@ def find_wrapped_module(identifier: str) -> WrappedModule:
     ModuleNotFoundInImageJError
         ImageJ has no such module.
     """
+    if identifier in (SYSTEM_INFORMATION.identifier, SYSTEM_INFORMATION.title):
+        return SYSTEM_INFORMATION
     from ij_omero.imagej import find_module
 
     module = find_module(identifier)
@@ -75,13 +118,22 @@ def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunR
     InvalidInputError
         An input is missing or unfit.
     """
+    if module is SYSTEM_INFORMATION:
+        return RunResult(values={"info": system_information()})
     from ij_omero.imagej import run_module
 
-    return named_results(run_module(module.identifier, {**inputs}), module)
+    given = dict(inputs)
+    if module.identifier.startswith(_IMAGEJ1) and given.get(_OPTIONS):
+        # a form sends every field, with its default; what is written out by hand takes their place
+        given = {name: value for name, value in given.items() if name in (_OPTIONS, *module.image_inputs)}
+    return named_results(run_module(module.identifier, given))
 
 
-def named_results(result: ModuleResult, module: WrappedModule) -> RunResult:
-    """Sort what a module gave by the names of its outputs; what it does not declare gets a name of its own."""
+def named_results(result: ModuleResult) -> RunResult:
+    """Sort what a module gave by the names of its outputs; what it does not declare gets a name of its own.
+
+    Empty tables are left out.
+    """
     run = RunResult(log=result.log.strip())
     names = {id(value): name for name, value in result.outputs.items()}
     for number, image in enumerate(result.java_images, 1):

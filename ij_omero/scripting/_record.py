@@ -78,8 +78,6 @@ def write_part(path: Path, content: bytes, mode: int = 0o644) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         part.chmod(mode)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -92,7 +92,7 @@ def script_source(module: WrappedModule, target: Target) -> str:
         + [_declaration(item, out=True) for item in parameters.outputs]
     )
     title = clean_text(" ".join(module.title.split()) or module.identifier, 200)
-    about = clean_text(module.description.strip()) or f"Runs ImageJ's {title}."
+    about = clean_text(module.description.strip()) or f"Runs ImageJ's {title.removesuffix('...')}."
     constants = {
         "about_file": ascii(f"{title}: an ImageJ module as an OMERO script."),
         "module": ascii(module.identifier),
