@@ -132,6 +132,7 @@ def _omero() -> Iterator[Check]:
 
 
 def _local_server() -> Iterator[Check]:
+    from ij_omero.localserver import LocalServer
     from ij_omero.provision import find_ice_services, find_postgres, read_lock
 
     group = "Local OMERO.server"
@@ -147,6 +148,12 @@ def _local_server() -> Iterator[Check]:
         yield Check(group, "PostgreSQL", "ok", str(find_postgres()))
     except IJOmeroError as error:
         yield Check(group, "PostgreSQL", "optional", "none", str(error))
+    status = LocalServer().status()
+    if status.state == "up":
+        yield Check(group, "server", "ok", f"up at {status.host}:{status.port}, in {status.home}")
+    else:
+        advice = "ij-omero server up" if status.state == "down" else "ij-omero server up repairs it"
+        yield Check(group, "server", "note", f"{status.state} ({status.home})", advice)
 
 
 def _folders() -> Iterator[Check]:

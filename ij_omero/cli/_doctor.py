@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
@@ -24,6 +25,9 @@ def doctor_command(servers: tuple[str, ...], as_json: bool) -> int:
     was asked for does not answer.
     """
     checks = [*all_checks(), *(_server(name) for name in servers)]
+    if host := os.environ.get("OMERO_HOST"):
+        found = _server(f"{host}:{os.environ.get('OMERO_PORT') or 4064}")
+        checks.append(replace(found, name=f"{found.name} (OMERO_HOST)", state="ok" if found.state == "ok" else "note"))
     if as_json:
         print_json([asdict(check) for check in checks])
     else:

@@ -60,6 +60,15 @@ def test_a_server_that_answers_and_one_that_does_not(ij_omero: Callable[..., Out
     assert "does not answer" in done.out
 
 
+def test_the_server_of_the_environment_is_tried_too(
+    ij_omero: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMERO_HOST", "127.0.0.1")
+    monkeypatch.setenv("OMERO_PORT", "1")
+    found = checks(ij_omero("doctor", "--json"))
+    assert found["Servers/127.0.0.1:1 (OMERO_HOST)"]["state"] == "note"
+
+
 def test_the_status_of_a_server_that_never_was(ij_omero: Callable[..., Outcome], tmp_path: Path) -> None:
     done = ij_omero("server", "status", "--home", tmp_path / "none", "--json")
     assert done.code == 3
