@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ij_omero.errors import InvalidInputError, ModuleNotFoundInImageJError
@@ -19,7 +20,7 @@ from ._runtime import java_class, start
 from ._tables import from_results_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ij_omero.model import Roi, Shape, Table
 
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 IMAGEJ1_PREFIX = "imagej1:"
 _COMMAND = re.compile(r'^(?P<name>[\w.$]+)(?:\("(?P<argument>.*)"\))?$')
 _IMAGE = ModuleParameter("image", "ij.ImagePlus", "Image", "the image to work on", required=False)
+_MASKING = ("Convert to Mask", "Make Binary")
 _OPTIONS = ModuleParameter(
     "options", "java.lang.String", "Options", "options as a macro writes them: 'sigma=2 stack'", required=False
 )
@@ -279,7 +281,8 @@ def run_command(
     def work() -> CommandRun:
         with imagej1_state(opened) as state, _recorded_fields() as recorded:
             try:
-                _run_plugin(title, commands[title], text + " ")
+                with _masking_threshold(title, opened, given):
+                    _run_plugin(title, commands[title], text + " ")
             except Exception:
                 _refuse_bad_fields(title, recorded())
                 raise
@@ -332,6 +335,29 @@ def _run_plugin(title: str, command: str, options: str) -> None:
     java_class("ij.IJ").runPlugIn(title, parts["name"], parts["argument"] or "")
 
 
+@contextmanager
+def _masking_threshold(title: str, opened: Sequence[Any], inputs: Mapping[str, Any]) -> Iterator[None]:
+    """Let method and background of a masking command count where ImageJ 1 would take the image's own threshold.
+
+    It does so for a single plane (it asks for them for stacks only), and for a stack unless each plane is to have its
+    own threshold (``calculate``); with a screen, the dialog sets that threshold while it is filled in.
+    """
+    if title not in _MASKING or len(opened) != 1 or inputs.get("calculate"):
+        yield
+        return
+    preferences = java_class("ij.Prefs")
+    black = bool(preferences.blackBackground)
+    try:
+        if "black" in inputs:
+            preferences.blackBackground = bool(inputs["black"])
+        if "method" in inputs or "background" in inputs:
+            dark = " dark" if str(inputs.get("background", "Dark")) == "Dark" else ""
+            java_class("ij.IJ").setAutoThreshold(opened[0], f"{inputs.get('method', 'Default')}{dark}")
+        yield
+    finally:
+        preferences.blackBackground = black
+
+
 def _refuse_bad_fields(title: str, fields: Sequence[DialogField]) -> None:
     for field in fields:
         if field.kind == "bad number":
@@ -349,9 +375,11 @@ def _refuse_bad_fields(title: str, fields: Sequence[DialogField]) -> None:
 def _refuse_unknown(title: str, text: str, fields: Sequence[DialogField]) -> None:
     """Refuse an input that no dialog of the command asked for: it had no effect."""
     known = {field.key for field in fields}
-    if not known:
-        return
     keys, flags = option_names(text)
+    if not known:
+        if keys and title not in _MASKING:
+            _log.warning("%s opened no dialog for this image, so it may have left out %s", title, ", ".join(keys))
+        return
     for name in [*keys, *(flag for flag in flags if flag != "stack")]:
         if name not in known:
             raise InvalidInputError(

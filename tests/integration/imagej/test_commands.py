@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,6 +13,9 @@ from skimage import filters, measure
 from ij_omero import imagej
 from ij_omero.errors import ImageJError, InvalidInputError, ModuleNotFoundInImageJError
 from ij_omero.model import Mask, Polygon, Rectangle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.jvm
 
@@ -53,10 +58,12 @@ def test_the_callers_array_stays_as_it_is(noise: npt.NDArray[np.float32]) -> Non
     ("projection", "function"),
     [("Max Intensity", np.max), ("Average Intensity", np.mean), ("Sum Slices", np.sum), ("Median", np.median)],
 )
-def test_z_project(noise: npt.NDArray[np.float32], projection: str, function: object) -> None:
+def test_z_project(
+    noise: npt.NDArray[np.float32], projection: str, function: Callable[..., npt.NDArray[np.float32]]
+) -> None:
     result = imagej.run_module("Z Project...", {"projection": projection}, images=noise)
     assert result.image is not None
-    np.testing.assert_allclose(result.image.pixels[0, 0, 0], function(noise, axis=0), rtol=1e-5)  # type: ignore[operator]
+    np.testing.assert_allclose(result.image.pixels[0, 0, 0], function(noise, axis=0), rtol=1e-5)
 
 
 def test_invert_turns_8_bit_values_round(blobs: npt.NDArray[np.uint8]) -> None:
@@ -65,17 +72,33 @@ def test_invert_turns_8_bit_values_round(blobs: npt.NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(result.image.pixels[0, 0, 0], 255 - blobs)
 
 
-def test_convert_to_mask_finds_otsus_threshold(blobs: npt.NDArray[np.uint8]) -> None:
-    options = {"method": "Otsu", "background": "Dark", "black": True}
-    result = imagej.run_module("Convert to Mask", options, images=blobs)
+@pytest.mark.parametrize(("planes", "calculate"), [(1, False), (2, False), (2, True)])
+@pytest.mark.parametrize(("method", "threshold"), [("Otsu", filters.threshold_otsu), ("Mean", np.mean)])
+def test_convert_to_mask_takes_its_method(
+    blobs: npt.NDArray[np.uint8],
+    planes: int,
+    calculate: bool,
+    method: str,
+    threshold: Callable[[npt.NDArray[np.uint8]], float],
+) -> None:
+    picture = ndimage.gaussian_filter(blobs, 3)
+    options = {"method": method, "background": "Dark", "black": True, "calculate": calculate}
+    result = imagej.run_module("Convert to Mask", options, images=np.stack([picture] * planes))
     assert result.image is not None
-    np.testing.assert_array_equal(result.image.pixels[0, 0, 0] == 255, blobs > filters.threshold_otsu(blobs))
+    for z in range(planes):
+        mask = result.image.pixels[0, 0, z] == 255
+        lowest = int(picture[mask].min())
+        np.testing.assert_array_equal(mask, picture >= lowest)
+        # whether the threshold itself belongs to the mask differs between ImageJ's own ways
+        assert abs(lowest - float(threshold(picture))) <= 1.25
 
 
 def test_analyze_particles_measures_and_outlines_what_skimage_finds(blobs: npt.NDArray[np.uint8]) -> None:
     imagej.run_module("Set Measurements...", {"area": True, "mean": True, "centroid": True})
     mask = (blobs > 100).astype(np.uint8) * 255
-    result = imagej.run_module("Analyze Particles...", {"size": (50, np.inf), "display": True, "add": True}, images=mask)
+    result = imagej.run_module(
+        "Analyze Particles...", {"size": (50, np.inf), "display": True, "add": True}, images=mask
+    )
     expected = [region for region in measure.regionprops(measure.label(mask)) if region.area >= 50]
     assert result.table is not None
     assert sorted(result.table["Area"]) == sorted(region.area for region in expected)
@@ -179,7 +202,7 @@ def test_a_bad_options_text_is_refused_by_the_dialog(
     blobs: npt.NDArray[np.uint8], command: str, options: str, says: str
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        imagej.run_module(command, images=blobs, options=options)
+        imagej.run_module(command, images=np.stack([blobs, blobs]), options=options)
     assert says in str(caught.value)
 
 

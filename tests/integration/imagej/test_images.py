@@ -54,9 +54,7 @@ def test_types_that_imagej_1_lacks_become_the_nearest_that_loses_nothing(dtype: 
     np.testing.assert_array_equal(back.pixels, pixels.astype(int) * (255 if dtype == "bool" else 1))
 
 
-@pytest.mark.parametrize(
-    "dtype", ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"]
-)
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"])
 def test_dataset_keeps_pixels_and_type(dtype: str) -> None:
     pixels = pixels_of(dtype)
     back = imagej.from_dataset(imagej.array_to_dataset(pixels))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -9,6 +8,9 @@ import pytest
 from ij_omero import imagej
 from ij_omero.errors import ImageJError, InvalidInputError, ModuleNotFoundInImageJError
 from ij_omero.model import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.jvm
 

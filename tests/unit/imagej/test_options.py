@@ -43,7 +43,11 @@ def test_a_dialog_label_gives_the_key_that_fills_it(label: str, key: str) -> Non
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True),
-        st.one_of(st.booleans(), st.integers(), st.text("ab c=[]'", max_size=6).filter(lambda s: s.count("[") == 0 == s.count("]"))),
+        st.one_of(
+            st.booleans(),
+            st.integers(),
+            st.text("ab c=[]'", max_size=6).filter(lambda s: s.count("[") == 0 == s.count("]")),
+        ),
         max_size=4,
     )
 )
