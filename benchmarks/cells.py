@@ -48,13 +48,14 @@ class Synthetic:
         self.plane = (x + 3 * y).astype(np.uint16)
 
     def read(self, plane: PlaneIndex, region: Any = None, *, level: int = 0, out: Any = None) -> Any:
+        """Read a rectangle."""
         found = self.plane[region.y : region.y + region.height, region.x : region.x + region.width]
         if out is None:
             return found + np.uint16(7 * plane.z)
         return np.add(found, np.uint16(7 * plane.z), out=out)
 
     def close(self) -> None:
-        pass
+        """Do nothing."""
 
 
 def rate(work: Callable[[], object], amount: float) -> float:
@@ -292,7 +293,8 @@ def memory(folder: Path) -> None:
     watcher.join()
     cache.close(discard=True)
     allowed = bound * 1.1 + 8 * CELL_BYTES
-    row("memory: 8 threads, 10^6 accesses, bound 128 MiB", "MiB", most / 2**20, allowed / 2**20, "bound + 10 % + in flight", ">= 1", 1)  # fmt: skip
+    what, peer = "memory: 8 threads, 10^6 accesses, bound 128 MiB", "bound + 10 % + in flight"
+    row(what, "MiB", most / 2**20, allowed / 2**20, peer, ">= 1", 1)
 
 
 LOOPS = {
@@ -337,7 +339,7 @@ def java_side(folder: Path, repeats: int) -> None:
 
     def in_row_order(image: Any) -> Callable[[], float]:
         def half(number: int) -> None:
-            low, high = [0] * 5, [size - 1 for size in cells.grid.dimensions]
+            low, high = [0] * 5, [int(image.max(d)) for d in range(5)]
             low[3], high[3] = number * planes // 2, (number + 1) * planes // 2 - 1
             loops.sum(views.flatIterable(views.interval(image, longs(low), longs(high))).cursor())
 
@@ -361,7 +363,8 @@ def java_side(folder: Path, repeats: int) -> None:
     )
     row("hit from Java, cell order", "MB/s", found["cells"], found["cells plain"], "plain CellImg", ">= 0.8 x", 0.8)
     row("hit from Java, cell order", "MB/s", found["cells"], 949, "DiskCachedCellImg (figure)", ">= 1 x", 1)
-    row("hit from Java, row order, 2 threads", "MB/s", found["rows"], found["rows plain"], "plain CellImg", ">= 0.8 x", 0.8)  # fmt: skip
+    what = "hit from Java, row order, 2 threads"
+    row(what, "MB/s", found["rows"], found["rows plain"], "plain CellImg", ">= 0.8 x", 0.8)
 
     # one pixel of each cell: what a miss costs, less what the source takes
     def misses() -> float:
@@ -400,19 +403,22 @@ def java_side(folder: Path, repeats: int) -> None:
     passes = [bounded() for _ in range(repeats)]
     for number, (what, figure) in enumerate((("read all", 482), ("dirty all", 336), ("read back", 656))):
         ours = statistics.median(values[number] for values in passes)
-        row(f"1 GiB under 64 MiB from Java: {what}", "MB/s", ours, figure, "DiskCachedCellImg (figure)", ">= 1.5 x", 1.5)  # fmt: skip
+        named = f"1 GiB under 64 MiB from Java: {what}"
+        row(named, "MB/s", ours, figure, "DiskCachedCellImg (figure)", ">= 1.5 x", 1.5)
 
 
 def report() -> None:
     """Print the table."""
     out = sys.stdout
-    out.write(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n\n")
+    load = f"load {os.getloadavg()[0]:.1f} at the end"
+    out.write(f"\n{platform.machine()}, {os.cpu_count()} cores, {load}, Python {platform.python_version()}\n\n")
     out.write("| what | ours | peer | ratio | goal | met |\n|---|---|---|---|---|---|\n")
     for found in rows:
         peer = f"{found['peer']:,} {found['peer_name']}" if found["peer"] is not None else "-"
         ratio = found["ratio"] if found["ratio"] is not None else "-"
         met = "yes" if found["met"] else "NO"
-        out.write(f"| {found['what']} | {found['ours']:,} {found['unit']} | {peer} | {ratio} | {found['goal']} | {met} |\n")  # fmt: skip
+        ours = f"{found['ours']:,} {found['unit']}"
+        out.write(f"| {found['what']} | {ours} | {peer} | {ratio} | {found['goal']} | {met} |\n")
 
 
 def main() -> None:

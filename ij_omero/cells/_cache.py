@@ -23,6 +23,7 @@ from ._fitting import fit_pixels
 from ._folder import EditFolder, edits_dir
 from ._grid import CellGrid, overlap, slices
 from ._loader import CellLoader
+from ._memory import CellMemory
 from ._prefetch import Prefetcher
 from ._residents import Residents
 from ._saved_view import SavedView
@@ -108,9 +109,10 @@ class CellCache:
         self._spill_root = spill if spill is not None else edits_dir()
         self._address = None if address is None else str(address)
         self._edits = EditStore(self._make_folder, spill_limit)
-        self._residents = Residents(bound, self._dtype, self._edits.put)
+        memory = CellMemory(self._cell_bytes, bound // 16 // self._cell_bytes)
+        self._residents = Residents(bound, self._dtype, memory, self._edits.put)
         self._entries = self._residents.entries
-        self._loader = CellLoader(source, self._grid, level, self._residents, self._edits)
+        self._loader = CellLoader(source, self._grid, level, self._residents, self._edits, memory)
         self._lock = threading.Lock()
         self._saved: dict[int, int] = {}
         self._closed = False

@@ -133,6 +133,11 @@ class EditFolder:
         """The file of cells."""
         return self.path / CELLS
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still owned."""
+        return self._lock >= 0
+
     def close(self, *, delete: bool = False) -> None:
         """Give the folder up; twice is allowed."""
         if self._lock >= 0:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ij_omero.errors import ReadError
 
 from ._entry import Entry
-from ._memory import CellMemory
 from ._reading import Flight, blocks_of, read_block
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from ._edit_store import EditStore
     from ._grid import CellGrid
+    from ._memory import CellMemory
     from ._residents import Residents
 
 REWRITTEN = -1
@@ -34,7 +34,15 @@ class CellLoader:
     afresh. Nobody waits for a cell that it did not ask for.
     """
 
-    def __init__(self, source: PixelSource, grid: CellGrid, level: int, residents: Residents, edits: EditStore) -> None:
+    def __init__(
+        self,
+        source: PixelSource,
+        grid: CellGrid,
+        level: int,
+        residents: Residents,
+        edits: EditStore,
+        memory: CellMemory,
+    ) -> None:
         self.reads = 0
         self._source = source
         self._grid = grid
@@ -44,7 +52,7 @@ class CellLoader:
         self._entries = residents.entries
         self._dtype = source.description.pixel_type.dtype
         self._cell_bytes = grid.cell_width * grid.cell_height * self._dtype.itemsize
-        self._memory = CellMemory(self._cell_bytes, residents.bound // 16 // self._cell_bytes)
+        self._memory = memory
         self._flights: dict[int, Flight] = {}
         self._lock = threading.Lock()
         self._last_miss = -2

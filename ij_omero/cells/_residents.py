@@ -7,8 +7,6 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ij_omero.errors import StorageError
 
 from ._budget import process_budget
@@ -16,9 +14,11 @@ from ._budget import process_budget
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     import numpy.typing as npt
 
     from ._entry import Entry, ForeignCells
+    from ._memory import CellMemory
 
     Edited = tuple[int, npt.NDArray[Any], int]
 
@@ -26,7 +26,7 @@ _BATCH = 16
 """The bound over this is let go of at once, so that edited cells share a commit."""
 LARGEST_BATCH = 4 << 20
 """Bytes of that, since a commit takes as much memory again."""
-_RETIRED = 4
+_RETIRED = 2
 """The bound over this may wait for the other runtime to find out that nobody holds it."""
 RETIRED_FLOOR = 4 << 20
 """Bytes that may wait for that however small the bound is: finding out takes milliseconds, too many for one cell."""
@@ -45,16 +45,21 @@ class Residents:
         Bytes that may be held; cells that are being loaded, or that somebody works on, may exceed it.
     dtype
         The pixels' type.
+    memory
+        For copies of cells that are about to be stored.
     spill
         Stores edited cells: a list of (number, pixels, digest).
     """
 
-    def __init__(self, bound: int, dtype: np.dtype[Any], spill: Callable[[list[Edited]], None]) -> None:
+    def __init__(
+        self, bound: int, dtype: np.dtype[Any], memory: CellMemory, spill: Callable[[list[Edited]], None]
+    ) -> None:
         self.bound = bound
         self.nbytes = 0
         self.entries: dict[int, Entry] = {}
         self.face: ForeignCells | None = None
         self._dtype = dtype
+        self._memory = memory
         self._spill = spill
         self._lock = threading.Lock()
         self._ring: OrderedDict[int, Entry] = OrderedDict()
@@ -189,15 +194,20 @@ class Residents:
         """Let go of retired cells that nobody holds."""
         with self._lock:
             candidates = list(self._retired.values())
+        failure: StorageError | None = None
         free: list[Entry] = []
         for entry in candidates:
             if not entry.lock.acquire(blocking=False):
                 continue
-            if entry.retired and not entry.gone and entry.foreign is not None and not entry.foreign.in_use():
+            foreign = entry.foreign
+            if entry.retired and not entry.gone and foreign is not None and not foreign.in_use():
                 free.append(entry)
+                if sum(one.nbytes for one in free) >= LARGEST_BATCH:
+                    failure = self._let_go(free, []) or failure
+                    free = []
             else:
                 entry.lock.release()
-        return self._let_go(free, [])
+        return self._let_go(free, []) or failure
 
     def _nudge(self) -> StorageError | None:
         with self._nudging:
@@ -223,7 +233,7 @@ class Residents:
         try:
             for entry in entries:
                 if entry.foreign is not None and (scratch is None or scratch.shape != entry.region.shape):
-                    scratch = np.empty(entry.region.shape, self._dtype)
+                    scratch = self._memory.empty(entry.region.shape, self._dtype)
                 found = entry.edited(self._dtype, scratch)
                 if found is not None:
                     edited.append((entry.index, *found))

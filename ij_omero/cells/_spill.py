@@ -19,6 +19,7 @@ from ij_omero.errors import CorruptedDataError, DiskFullError, StorageError
 
 from ._digest import digest_of
 from ._folder import storage_error
+from ._power import forget_roots, keep_roots, restore_roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,6 +60,12 @@ class CellSpill:
         self._readers = 0
         self._idle = threading.Condition()
         self._closed = False
+        self._flushed: Any = None
+        try:
+            if restore_roots(folder.cells):
+                _log.warning("the machine went down: %s is as it was last flushed", folder.cells)
+        except OSError as error:
+            raise storage_error(error, folder.path) from error
         self._env = self._open()
         self._mapped = _MappedPages()
         self.digests: dict[int, int] = {}
@@ -128,13 +135,24 @@ class CellSpill:
         """Return when all that is committed would survive a loss of power."""
         with self._guard(), self._writing:
             self._check_open()
-            self._env.sync(True)
+            try:
+                self._env.sync(True)
+                keep_roots(self.folder.cells, int(self._env.stat()["psize"]))
+            except OSError as error:
+                raise storage_error(error, self.folder.path) from error
+            before, self._flushed = self._flushed, self._env.begin()
+            if before is not None:
+                before.abort()
 
     def close(self, *, delete: bool = False) -> None:
         """Close the file; twice is allowed. With `delete` nothing of the folder is left."""
         with self._writing, self._idle:
             self._closed = True
             self._idle.wait_for(lambda: not self._readers)
+            if not delete and self.folder.is_open:
+                with self._guard():
+                    self._env.sync(True)
+                forget_roots(self.folder.cells)
             self._env.close()
             self.folder.close(delete=delete)
 
@@ -193,6 +211,7 @@ class CellSpill:
                 with self._idle:
                     self._idle.wait_for(lambda: not self._readers)
                     self._env.close()
+                    self._flushed = None
                     self._env, self._mapped = self._open(), _MappedPages()
                 with self._env.begin(write=True) as transaction:
                     work(transaction)

@@ -14,6 +14,7 @@ import pytest
 from ij_omero.cells import CellCache
 from ij_omero.cells._residents import RETIRED_FLOOR
 from ij_omero.errors import ReadError, UnsupportedPixelTypeError
+from ij_omero.imagej import _cell_image
 from ij_omero.imagej._cell_image import cell_image
 from ij_omero.imagej._dataset import cells_of, to_dataset
 from ij_omero.imagej._runtime import java_class, start
@@ -126,6 +127,20 @@ def test_copies_duplicates_and_views_work(tmp_path: Path) -> None:
         assert at(plain.randomAccess(), 33, 21).getRealDouble() == source.pixels[0, 0, 0, 21, 33]
         view = java_class("net.imglib2.view.Views").hyperSlice(image, 3, 1)
         assert view.getAt(jpype.JArray(jpype.JLong)([7, 8, 0, 0])).getRealDouble() == source.pixels[0, 0, 1, 8, 7]
+
+
+def test_without_a_compiler_the_same_image_is_composed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _cell_image.compiled_classes() is not None, "the embedded class path has javassist"
+    monkeypatch.setattr(_cell_image, "compiled_classes", lambda: None)
+    source = ArraySource(describe(50, 40, z=2))
+    with open_cells(tmp_path, source, bound=6 * 512) as cells:
+        dataset = to_dataset(cells)
+        assert source.reads == []
+        access = dataset.randomAccess()
+        assert at(access, 33, 21).getRealDouble() == source.pixels[0, 0, 0, 21, 33]
+        at(access, 33, 21).setReal(5.0)
+        assert cells.read(P0, Region(33, 21, 1, 1))[0, 0] == 5
+        assert at(dataset.getImgPlus().copy().randomAccess(), 33, 21).getRealDouble() == 5
 
 
 def test_two_datasets_of_one_cache_share_its_pixels(tmp_path: Path) -> None:

@@ -209,3 +209,40 @@ def test_the_folder_of_edits_can_be_chosen(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(InvalidInputError, match="without an address"):
         recover_edits(list_edits()[0].edit_id, lambda address: ArraySource(describe(64, 64)))
     discard_edits(list_edits()[0].edit_id)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_was_flushed_survives_a_loss_of_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Of pages written after the flush, the disk has some and not others."""
+    cells = open_cells(tmp_path, ArraySource(describe(256, 256)), cell_shape=(64, 64))
+    cells.write(P0, None, 1)
+    cells.flush()
+    cells.write(P0, Region(0, 0, 128, 256), 2)
+    cells.flush()
+    assert cells.edit_id
+    file = tmp_path / cells.edit_id / "cells.mdb"
+    flushed = file.read_bytes()
+    for value in range(3, 8):
+        cells.write(P0, None, value)
+        cells.autosave()
+    later = file.read_bytes()
+    rng = np.random.default_rng(seed)
+    disk = bytearray(later)
+    for at in range(0, len(later), 4096):
+        if rng.random() < 0.5:
+            disk[at : at + 4096] = flushed[at : at + 4096].ljust(4096, b"\0")
+    other = tmp_path / "other" / cells.edit_id
+    other.mkdir(parents=True)
+    (other / "edit.json").write_bytes((file.parent / "edit.json").read_bytes())
+    (other / "cells.mdb").write_bytes(disk)
+    (other / "cells.mdb.flushed").write_bytes((file.parent / "cells.mdb.flushed").read_bytes())
+    cells.close(discard=True)
+    monkeypatch.setattr("ij_omero.cells._power.boot_id", lambda: "another start of the machine")
+    source = ArraySource(describe(256, 256))
+    with recover_edits(other.name, source, root=other.parent, autosave=None) as again:
+        assert (again.read(P0, Region(0, 0, 128, 256)) == 2).all()
+        assert (again.read(P0, Region(128, 0, 128, 256)) == 1).all()
+        again.write(P0, None, 9)
+        again.flush()
+    with recover_edits(other.name, ArraySource(describe(256, 256)), root=other.parent) as again:
+        assert (again.read(P0) == 9).all()
