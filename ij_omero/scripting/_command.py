@@ -110,8 +110,7 @@ def launch(
     done = run_omero(["script", "launch", str(script), *given], **login, timeout=timeout)
     result = parse_launch(done.stdout)
     if done.returncode != 0 or result.job_id is None:
-        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-        raise ScriptError(f"omero script launch {script} failed with exit code {done.returncode}: {said}")
+        raise ScriptError(f"omero script launch {script} failed: {_said(done)}")
     if not result.outputs and result.stderr:
         raise ScriptError(f"the script {script} failed (job {result.job_id}): {_last_line(result.stderr)}")
     return result
@@ -137,7 +136,7 @@ def list_scripts(
         ["script", "list"], host=host, port=port, user=user, password=password, session_id=session_id, group=group
     )
     if done.returncode != 0:
-        raise ScriptError(f"omero script list failed with exit code {done.returncode}: {done.stderr.strip()[-2000:]}")
+        raise ScriptError(f"omero script list failed: {_said(done)}")
     rows = re.findall(r"^\s*(\d+)\s*\|\s*(.+?)\s*$", done.stdout, re.M)
     return {path if path.startswith("/") else f"/{path}": int(number) for number, path in rows}
 
@@ -201,6 +200,16 @@ def parse_launch(text: str) -> LaunchResult:
     return LaunchResult(
         outputs, streams.get("stdout", ""), streams.get("stderr", ""), int(job.group(1)) if job else None, text
     )
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    """Return why a command failed: the server's own message out of its exception, else what was printed last."""
+    text = done.stderr.strip() or done.stdout.strip()
+    message = re.search(r"^\s*message = (.*?)\n\}", text, re.M | re.S)
+    if message:
+        return " ".join(message.group(1).split())
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("Created session")]
+    return " ".join(" ".join(lines[-5:]).split()) or f"exit code {done.returncode}"
 
 
 def _find(listed: Mapping[str, int], path: str) -> int:

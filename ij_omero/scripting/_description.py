@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ._types import Role, omero_type
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 MESSAGE = "MESSAGE"
 ATTACH_TO = "attachToImages"
+_OPTIONS_HELP = (
+    "In place of all other settings: what a macro would write, such as sigma=2 stack. "
+    "On a command line write sigma:2 stack"
+)
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,17 @@ def wrap(module: ModuleDescription, version: str = "") -> WrappedModule:
         module.menu,
         module.description,
         version,
-        module.inputs,
+        tuple(_shown(one, module) for one in module.inputs),
         module.outputs,
         _attachments(module),
     )
+
+
+def _shown(parameter: ModuleParameter, module: ModuleDescription) -> ModuleParameter:
+    """Say how ImageJ 1's options are given in a form, and on a command line."""
+    if module.kind == "imagej1" and parameter.name == "options":
+        return replace(parameter, label="", description=_OPTIONS_HELP)
+    return parameter
 
 
 def _attachments(module: ModuleDescription) -> dict[str, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _IMAGEJ1 = "imagej1:"
 _OPTIONS = "options"
+_COLON = re.compile(r"(?<!\S)([A-Za-z_][\w.-]*):(?=\S)")
 _FOR_PEOPLE = (
     "File",
     "Window",
@@ -126,7 +128,16 @@ def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunR
     if module.identifier.startswith(_IMAGEJ1) and given.get(_OPTIONS):
         # a form sends every field, with its default; what is written out by hand takes their place
         given = {name: value for name, value in given.items() if name in (_OPTIONS, *module.image_inputs)}
+        given[_OPTIONS] = options_of_a_form(str(given[_OPTIONS]))
     return named_results(run_module(module.identifier, given))
+
+
+def options_of_a_form(text: str) -> str:
+    """Return options as ImageJ 1 reads them: ``sigma:2 stack`` means ``sigma=2 stack``.
+
+    `omero script launch` drops what follows a second ``=``, so on a command line there is no other way to write them.
+    """
+    return text if "=" in text else _COLON.sub(r"\1=", text)
 
 
 def named_results(result: ModuleResult) -> RunResult:

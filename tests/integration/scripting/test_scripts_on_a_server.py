@@ -1,0 +1,224 @@
+"""ImageJ modules as OMERO scripts, installed into a real OMERODIR and run with `omero script launch`."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from ij_omero.errors import ScriptError
+from ij_omero.scripting import LaunchResult, check_scripts, install_scripts, launch, list_scripts, remove_scripts
+from ij_omero.scripting._command import run_omero
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ij_omero.localserver import LocalServer
+
+pytestmark = [pytest.mark.omero, pytest.mark.jvm]
+NAMESPACE = "ij_omero_tests"
+MODULES = ["Gaussian Blur...", "Analyze Particles...", "Z Project...", "Image Calculator...", "System Information"]
+BLUR = "Process/Filters/Gaussian_Blur"
+PARTICLES = "Analyze/Analyze_Particles"
+
+
+def content(folder: Path) -> dict[str, str | None]:
+    """Return every path below a folder with a digest of its content."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+        if "var" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def omerodir(omero_server: LocalServer) -> Path:
+    folder = omero_server.status().omerodir
+    assert folder is not None
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scripts(omero_server: LocalServer, omerodir: Path) -> Iterator[dict[str, int]]:
+    """The ids of wrappers by their path below the namespace, without ``.py``."""
+    before = content(omerodir / "lib")
+    installed = install_scripts(omerodir, MODULES, namespace=NAMESPACE)
+    assert len(installed.scripts) == len(MODULES)
+    listed = list_scripts(host=omero_server.host, port=omero_server.port, user="root", password=omero_server.password)
+    prefix = f"/{NAMESPACE}/"
+    yield {path.removeprefix(prefix).removesuffix(".py"): number for path, number in listed.items() if prefix in path}
+    assert check_scripts(omerodir, namespace=NAMESPACE) == []
+    remove_scripts(omerodir, namespace=NAMESPACE)
+    assert content(omerodir / "lib") == before
+
+
+class Person:
+    """A user of the server with a dataset of pictures."""
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+        self.login = {"host": user.host, "port": user.port, "user": user.name, "password": user.password}
+
+    def dataset(self, pictures: list[np.ndarray], z: int = 1) -> tuple[int, list[int]]:
+        from omero.model import DatasetI
+        from omero.rtypes import rstring
+
+        with self.user.gateway() as gateway:
+            dataset = DatasetI()
+            dataset.setName(rstring("pictures"))
+            dataset = gateway.getUpdateService().saveAndReturnObject(dataset)
+            wrapped = gateway.getObject("Dataset", dataset.id.val)
+            ids = []
+            for number, picture in enumerate(pictures):
+                planes = iter([picture] * z)
+                image = gateway.createImageFromNumpySeq(planes, f"picture {number}", z, 1, 1, dataset=wrapped._obj)
+                ids.append(int(image.getId()))
+            return int(dataset.id.val), ids
+
+    def launch(self, script: int, **inputs: Any) -> LaunchResult:
+        return launch(script, inputs, **self.login, timeout=300)
+
+
+@pytest.fixture
+def person(omero_user: Any) -> Person:
+    return Person(omero_user())
+
+
+def squares() -> np.ndarray:
+    """Two bright squares, of 100 and 150 pixels, on black."""
+    picture = np.zeros((64, 64), np.uint8)
+    picture[10:20, 10:20] = 255
+    picture[40:50, 30:45] = 255
+    return picture
+
+
+def test_scripts_are_listed_and_tell_their_parameters(scripts: dict[str, int], person: Person) -> None:
+    assert set(scripts) >= {BLUR, PARTICLES, "Image/Stacks/Z_Project", "Help/System_Information"}
+    shown = run_omero(["script", "params", str(scripts[BLUR])], **person.login)
+    assert shown.returncode == 0, shown.stderr
+    assert "name:  [ImageJ] Gaussian Blur..." in shown.stdout
+    inputs = shown.stdout.partition("inputs:")[2].partition("outputs:")[0]
+    keys = [line.split(" - ")[0].strip() for line in inputs.splitlines() if line.startswith("  ") and " - " in line]
+    assert keys[:4] == ["Data_Type", "IDs", "Image_ID", "Sigma"]
+    assert "Values: Image, Dataset, Project, Well, Plate, Screen" in inputs
+
+
+def test_a_normal_user_blurs_an_image(scripts: dict[str, int], person: Person) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    dataset, (image_id,) = person.dataset([squares()])
+    done = person.launch(scripts[BLUR], IDs=[image_id], Sigma=2)
+    (new,) = done.image_ids
+    assert f"new image {new}" in done.message
+    assert done.outputs["New_Image"] == f"Image:{new}"
+    with person.user.gateway() as gateway:
+        image = gateway.getObject("Image", new)
+        assert image.getParent().getId() == dataset
+        assert image.getName() == "picture 0 - Gaussian Blur"
+        pixels = image.getPrimaryPixels().getPlane(0, 0, 0).astype(float)
+        marks = [one.getValue() for one in image.listAnnotations("ij_omero/run")]
+    # ImageJ's kernel is accurate to 0.2 % of the range for 8-bit images, and rounds
+    assert np.abs(pixels - gaussian_filter(squares().astype(float), 2)).max() < 2
+    assert len(marks) == 1
+    assert {("Module", "Gaussian Blur..."), ("sigma", "2.0")} <= {(key, value) for key, value in marks[0]}
+
+
+def test_one_image_by_its_own_key(scripts: dict[str, int], person: Person) -> None:
+    _, (image_id,) = person.dataset([squares()])
+    assert len(person.launch(scripts[BLUR], Image_ID=image_id).image_ids) == 1
+
+
+def test_particles_of_every_image_of_a_dataset_become_tables_and_rois(scripts: dict[str, int], person: Person) -> None:
+    gray = squares() // 2 + np.arange(64, dtype=np.uint8)  # no mask: Analyze Particles refuses it
+    dataset, image_ids = person.dataset([squares(), gray, squares()])
+    done = person.launch(scripts[PARTICLES], Data_Type="Dataset", IDs=[dataset], Display=True, Add=True)
+    assert done.message.startswith("Analyze Particles...: 2 of 3 done")
+    assert "Failed: picture 1" in done.message and "threshold" in done.message
+    with person.user.gateway() as gateway:
+        for image_id in (image_ids[0], image_ids[2]):
+            image = gateway.getObject("Image", image_id)
+            assert image.getROICount() == 2
+            (attached,) = [one for one in image.listAnnotations() if one.OMERO_TYPE.__name__ == "FileAnnotationI"]
+            table = gateway.c.sf.sharedResources().openTable(attached._obj.file)
+            try:
+                names = [column.name for column in table.getHeaders()]
+                area = table.read([names.index("Area")], 0, table.getNumberOfRows()).columns[0].values
+            finally:
+                table.close()
+            assert sorted(area) == [100, 150]
+        assert gateway.getObject("Image", image_ids[1]).getROICount() == 0
+
+
+def test_a_stack_is_projected(scripts: dict[str, int], person: Person) -> None:
+    _, (image_id,) = person.dataset([squares()], z=3)
+    (new,) = person.launch(scripts["Image/Stacks/Z_Project"], IDs=[image_id], Projection="Max Intensity").image_ids
+    with person.user.gateway() as gateway:
+        image = gateway.getObject("Image", new)
+        assert image.getSizeZ() == 1
+        assert np.array_equal(image.getPrimaryPixels().getPlane(0, 0, 0), squares())
+
+
+def test_options_on_a_command_line_take_the_place_of_the_settings(scripts: dict[str, int], person: Person) -> None:
+    _, (image_id,) = person.dataset([squares()], z=2)
+    done = person.launch(scripts["Image/Stacks/Z_Project"], IDs=[image_id], Options="projection:[Sum Slices]")
+    with person.user.gateway() as gateway:
+        plane = gateway.getObject("Image", done.image_ids[0]).getPrimaryPixels().getPlane(0, 0, 0)
+    assert np.array_equal(plane, 2.0 * squares())
+
+
+def test_two_images_go_into_a_module_that_takes_two(scripts: dict[str, int], person: Person) -> None:
+    inverted = 255 - squares()
+    _, ids = person.dataset([squares(), inverted])
+    done = person.launch(scripts["Process/Image_Calculator"], IDs=ids)
+    assert "Image Calculator" in done.message
+
+
+def test_a_module_without_images_tells_its_values(scripts: dict[str, int], person: Person) -> None:
+    done = person.launch(scripts["Help/System_Information"])
+    assert "ImageJ: 1." in done.message and "Java: " in done.message
+
+
+def test_an_unknown_image_is_named_and_nothing_is_made(scripts: dict[str, int], person: Person) -> None:
+    done = person.launch(scripts[BLUR], IDs=[2**40])
+    assert done.message == f"Failed: no Image with id {2**40} is visible to this user; " + (
+        "check the IDs, and that Data_Type (Image) is what they are of"
+    )
+    assert done.image_ids == []
+
+
+def test_somebody_elses_private_image_cannot_be_used(scripts: dict[str, int], person: Person, omero_user: Any) -> None:
+    _, (image_id,) = Person(omero_user()).dataset([squares()])
+    assert f"no Image with id {image_id} is visible" in person.launch(scripts[BLUR], IDs=[image_id]).message
+
+
+def test_a_wrong_value_is_refused_before_anything_runs(scripts: dict[str, int], person: Person) -> None:
+    _, (image_id,) = person.dataset([squares()])
+    with pytest.raises(ScriptError, match=r"failed: Invalid parameters: VALUE LIST for .Show.: Nonsense not in"):
+        person.launch(scripts[PARTICLES], IDs=[image_id], Show="Nonsense")
+
+
+def test_an_unknown_script_is_named_with_the_nearest(scripts: dict[str, int], person: Person) -> None:
+    with pytest.raises(ScriptError, match=r"no script /ij_omero_tests/Process/Filters/Gaussian\.py; did you mean"):
+        launch(f"/{NAMESPACE}/Process/Filters/Gaussian.py", {}, **person.login)
+
+
+def test_a_wrong_password_is_said(scripts: dict[str, int], person: Person) -> None:
+    with pytest.raises(ScriptError, match="Password check failed"):
+        launch(scripts[BLUR], {}, **{**person.login, "password": "wrong"})
+
+
+def test_a_server_whose_python_is_another_runs_the_module_in_the_right_one(
+    omero_server: LocalServer, omerodir: Path, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = f"{NAMESPACE}_other"
+    monkeypatch.setattr("sys.prefix", "/an/environment/of/its/own")
+    installed = install_scripts(omerodir, ["System Information"], namespace=other)
+    monkeypatch.undo()
+    try:
+        done = launch(installed.scripts[0].path, {}, **person.login)
+        assert "ImageJ: 1." in done.message
+    finally:
+        remove_scripts(omerodir, namespace=other)
