@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 ADDRESS_PROPERTY = "ij_omero.address"
 CACHE_PROPERTY = "ij_omero.cells"
-_caches: weakref.WeakValueDictionary[str, CellCache] = weakref.WeakValueDictionary()
+_numbers = itertools.count(1)
+_known: dict[str, tuple[weakref.ref[CellCache], Any]] = {}
+"""Weak references to a cache and to its image in Java, by what the property says."""
 
 
 def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
@@ -52,9 +55,7 @@ def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
         image = java_class("net.imagej.ImgPlus")(pixels, description.name, _axes(description))
         _describe_channels(image, description)
         properties = image.getProperties()
-        token = f"{id(cache):x}"
-        _caches[token] = cache
-        properties.put(CACHE_PROPERTY, token)
+        properties.put(CACHE_PROPERTY, _remember(cache, pixels))
         if cache.address is not None:
             properties.put(ADDRESS_PROPERTY, cache.address)
             image.setSource(cache.address)
@@ -68,7 +69,25 @@ def cells_of(image: Any) -> CellCache | None:
     """
     properties = image.getProperties() if hasattr(image, "getProperties") else None
     token = None if properties is None else properties.get(CACHE_PROPERTY)
-    return None if token is None else _caches.get(str(token))
+    weak_cache, weak_pixels = _known.get(str(token), (None, None))
+    if weak_cache is None or weak_pixels is None:
+        return None
+    # properties are copied along with a duplicate, its pixels are others
+    pixels = image.getImgPlus() if hasattr(image, "getImgPlus") else image
+    while hasattr(pixels, "getImg"):
+        pixels = pixels.getImg()
+    own = weak_pixels.get()
+    return weak_cache() if own is not None and bool(own.equals(pixels)) else None
+
+
+def _remember(cache: CellCache, pixels: Any) -> str:
+    token = str(next(_numbers))
+
+    def forget(_: object) -> None:
+        _known.pop(token, None)
+
+    _known[token] = weakref.ref(cache, forget), java_class("java.lang.ref.WeakReference")(pixels)
+    return token
 
 
 def _axes(description: ImageDescription) -> Any:

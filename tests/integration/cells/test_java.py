@@ -116,7 +116,7 @@ def test_copies_duplicates_and_views_work(tmp_path: Path) -> None:
     with open_cells(tmp_path, source, bound=6 * 512) as cells:
         dataset = to_dataset(cells)
         duplicate = dataset.duplicate()
-        assert cells_of(duplicate) in (None, cells)
+        assert cells_of(duplicate) is None
         at(duplicate.randomAccess(), 0, 0).setReal(1.0)
         assert cells.dirty_cells() == []
         copy = dataset.getImgPlus().copy()
