@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ij_omero.model import ImageId
-    from tests._omero import MakeUser
+    from tests._omero import MakeUser, OmeroUser
 
 
 @pytest.fixture
@@ -46,15 +46,26 @@ class TestPyramid(PixelSourceConformance):
     """An image above the server's plane limit, which the server keeps as a pyramid of tiles."""
 
     description: ClassVar[ImageDescription] = ImageDescription(
-        "pyramid", PixelType.UINT8, 4000, 3500, channels=(Channel("brightfield"),)
+        "pyramid", PixelType.UINT8, 3200, 3201, channels=(Channel("brightfield"),)
     )
+
+    written: ClassVar[dict[str, tuple[OmeroUser, ImageId]]] = {}
 
     @pytest.fixture
     def pixels(self) -> npt.NDArray[Any]:
         return example_pixels(self.description)
 
     @pytest.fixture
-    def source(self, store: ImageStore, pixels: npt.NDArray[Any]) -> PixelSource:
-        source = store.open(write_array(store.create(self.description), pixels))
-        assert len(source.levels) > 2
-        return source
+    def source(self, omero_user: MakeUser, pixels: npt.NDArray[Any]) -> Iterator[PixelSource]:
+        from ij_omero.stores import OmeroStore
+
+        # Writing a pyramid takes the server a quarter of a minute, so all tests read one image.
+        user, image_id = self.written.get("pyramid", (None, None))
+        user = user or omero_user()
+        with OmeroStore.connect(user.host, user.name, user.password, port=user.port) as store:
+            if image_id is None:
+                image_id = write_array(store.create(self.description), pixels)
+                self.written["pyramid"] = (user, image_id)
+            source = store.open(image_id)
+            assert len(source.levels) > 2
+            yield source
