@@ -11,6 +11,8 @@ import hashlib
 import logging
 import subprocess
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +49,11 @@ def headless_jar(class_path: Sequence[Path], java: Java) -> Path | None:
     if len(jars) < len(_PARTS):
         return None
     target = cache_dir("imagej", f"ij1-headless-{_key(jars)}.jar")
-    if target.is_file():
+    if _is_whole(target):
         return target
     try:
         with file_lock(target.with_suffix(".lock")):
-            if not target.is_file():
+            if not _is_whole(target):
                 _log.info("patching ImageJ 1 to run without a screen (once)")
                 write_whole(target, lambda part: _write(part, jars, java))
     except (StorageError, subprocess.SubprocessError, OSError) as error:
@@ -59,6 +61,15 @@ def headless_jar(class_path: Sequence[Path], java: Java) -> Path | None:
         _log.warning("ImageJ 1 is patched at every start, because its patched classes cannot be kept: %s", detail)
         return None
     return target
+
+
+def _is_whole(jar: Path) -> bool:
+    """Tell whether the jar is there and all its checksums are right; a damaged one is made again."""
+    try:
+        with zipfile.ZipFile(jar) as entries:
+            return entries.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def _key(jars: Sequence[Path]) -> str:

@@ -130,3 +130,19 @@ def test_an_impossible_heap_is_told() -> None:
     assert done.returncode != 0
     assert "ImageJError" in done.stderr
     assert "max_heap" in done.stderr
+
+
+def test_damaged_patched_classes_are_made_again() -> None:
+    from ij_omero.imagej._headless import headless_jar
+    from ij_omero.provision import find_java, imagej_class_path
+
+    jar = headless_jar(imagej_class_path(), find_java())
+    assert jar is not None
+    copy = jar.read_bytes()
+    # a new file: the running JVM may have the old one open
+    damaged = jar.with_suffix(".damaged")
+    damaged.write_bytes(copy[: len(copy) // 2])
+    damaged.replace(jar)
+    again = headless_jar(imagej_class_path(), find_java())
+    assert again == jar
+    assert jar.stat().st_size > len(copy) // 2
