@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MESSAGE = "MESSAGE"
 ATTACH_TO = "attachToImages"
+TITLE = re.compile(r"image\d+")
 _OPTIONS_HELP = (
     "In place of all other settings: what a macro would write, such as sigma=2 stack. "
     "On a command line write sigma:2 stack"
@@ -63,17 +64,29 @@ def wrap(module: ModuleDescription, version: str = "") -> WrappedModule:
         module.menu,
         module.description,
         version,
-        tuple(_shown(one, module) for one in module.inputs),
+        _inputs(module),
         module.outputs,
         _attachments(module),
     )
 
 
-def _shown(parameter: ModuleParameter, module: ModuleDescription) -> ModuleParameter:
-    """Say how ImageJ 1's options are given in a form, and on a command line."""
-    if module.kind == "imagej1" and parameter.name == "options":
-        return replace(parameter, label="", description=_OPTIONS_HELP)
-    return parameter
+def _inputs(module: ModuleDescription) -> tuple[ModuleParameter, ...]:
+    """Return the inputs as a form has them.
+
+    ImageJ 1's commands that take several images ask for the titles of open ones; a form asks for the images themselves.
+    """
+    if module.kind != "imagej1":
+        return module.inputs
+    titles = [one for one in module.inputs if TITLE.fullmatch(one.name) and one.java_type == "java.lang.String"]
+    shown = []
+    for one in module.inputs:
+        if one.name == "options":
+            shown.append(replace(one, label="", description=_OPTIONS_HELP))
+        elif one in titles:
+            shown.append(replace(one, java_type="ij.ImagePlus", required=True, default=None, choices=()))
+        elif one.name != "image" or not titles:
+            shown.append(one)
+    return tuple(shown)
 
 
 def _attachments(module: ModuleDescription) -> dict[str, tuple[str, ...]]:

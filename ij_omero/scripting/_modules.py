@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ij_omero.errors import IJOmeroError
 from ij_omero.model import Roi, Table
 
-from ._description import WrappedModule, wrap
+from ._description import TITLE, WrappedModule, wrap
 from ._system_information import SYSTEM_INFORMATION, system_information
 
 if TYPE_CHECKING:
@@ -124,12 +124,24 @@ def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunR
         return RunResult(values={"info": system_information()})
     from ij_omero.imagej import run_module
 
-    given = dict(inputs)
-    if module.identifier.startswith(_IMAGEJ1) and given.get(_OPTIONS):
+    if not module.identifier.startswith(_IMAGEJ1):
+        return named_results(run_module(module.identifier, inputs))
+    given = {name: value for name, value in inputs.items() if name not in module.image_inputs}
+    images = [(name, inputs[name]) for name in module.image_inputs if name in inputs]
+    if given.get(_OPTIONS):
         # a form sends every field, with its default; what is written out by hand takes their place
-        given = {name: value for name, value in given.items() if name in (_OPTIONS, *module.image_inputs)}
-        given[_OPTIONS] = options_of_a_form(str(given[_OPTIONS]))
-    return named_results(run_module(module.identifier, given))
+        given = {_OPTIONS: options_of_a_form(str(given[_OPTIONS]))}
+    if not any(TITLE.fullmatch(name) for name, _ in images):
+        return named_results(run_module(module.identifier, given, images=[image for _, image in images]))
+    from ij_omero.imagej import to_imageplus
+
+    opened = []
+    for name, image in images:
+        opened.append(to_imageplus(image))
+        # the command finds its images by title, and two may have one name
+        opened[-1].setTitle(name)
+        given[name] = name
+    return named_results(run_module(module.identifier, given, images=opened))
 
 
 def options_of_a_form(text: str) -> str:
