@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
 import threading
 import weakref
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ij_omero.errors import InvalidInputError, StorageError
+from ij_omero.errors import InvalidInputError, ReadError, StorageError
 from ij_omero.model import Region
 from ij_omero.pixels import check_request
 
@@ -499,9 +498,19 @@ class CellCache:
 
     def __del__(self) -> None:
         """Close what nobody can reach any more, keeping its edits."""
-        if not getattr(self, "_closed", True):
-            with contextlib.suppress(Exception):
-                self.close()
+        if getattr(self, "_closed", True):
+            return
+        # not here: the collector may run in the middle of anything, with any lock held
+        try:
+            threading.Thread(target=self._close_unreachable, name="ij-omero-close").start()
+        except RuntimeError:  # the interpreter ends
+            self._close_unreachable()
+
+    def _close_unreachable(self) -> None:
+        try:
+            self.close()
+        except (StorageError, ReadError):
+            _log.exception("edits of %r could not be kept", self.description.name)
 
     # -- within ----------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import stat
+import threading
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from ij_omero.cells import CellCache, discard_edits, edits_dir, list_edits, recover_edits
+from ij_omero.cells._spill import CellSpill
 from ij_omero.errors import (
     CacheLockedError,
     CorruptedDataError,
@@ -246,3 +249,41 @@ def test_what_was_flushed_survives_a_loss_of_power(tmp_path: Path, monkeypatch: 
         again.flush()
     with recover_edits(other.name, ArraySource(describe(256, 256)), root=other.parent) as again:
         assert (again.read(P0) == 9).all()
+
+
+def test_an_image_that_is_dropped_without_closing_keeps_its_edits(tmp_path: Path) -> None:
+    cells = open_cells(tmp_path)
+    cells.write(P0, None, 5)
+    del cells
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name == "ij-omero-close":
+            thread.join(30)
+    (edit,) = list_edits(tmp_path)
+    assert not edit.in_use
+    with recover_edits(edit.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None) as again:
+        assert (again.read(P0) == 5).all()
+
+
+def test_a_disk_that_fails_once_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = open_cells(tmp_path, bound=4 * 512)
+    cells.write(P0, Region(0, 0, 16, 16), 1)
+    cells.flush()
+    put = CellSpill.put
+
+    def fail(self: CellSpill, edited: object) -> None:
+        raise StorageError("Input/output error")
+
+    monkeypatch.setattr(CellSpill, "put", fail)
+    cells.write(P0, Region(16, 0, 48, 16), 2)
+    with pytest.raises(StorageError, match="Input/output"):
+        cells.write(P0, Region(0, 16, 64, 16), 3)
+    with pytest.raises(StorageError, match="Input/output"):
+        cells.flush()
+    monkeypatch.setattr(CellSpill, "put", put)
+    cells.write(P0, Region(0, 16, 64, 16), 3)
+    cells.close()
+    (edit,) = list_edits(tmp_path)
+    with recover_edits(edit.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None) as again:
+        assert again.read(P0, Region(0, 0, 64, 1)).tolist() == [[1] * 16 + [2] * 48]
+        assert (again.read(P0, Region(0, 16, 64, 16)) == 3).all()
