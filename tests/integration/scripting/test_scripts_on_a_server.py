@@ -170,10 +170,17 @@ def test_options_on_a_command_line_take_the_place_of_the_settings(scripts: dict[
 
 
 def test_two_images_go_into_a_module_that_takes_two(scripts: dict[str, int], person: Person) -> None:
-    inverted = 255 - squares()
-    _, ids = person.dataset([squares(), inverted])
-    done = person.launch(scripts["Process/Image_Calculator"], IDs=ids)
-    assert "Image Calculator" in done.message
+    _, ids = person.dataset([squares(), np.full((64, 64), 55, np.uint8)])
+    done = person.launch(scripts["Process/Image_Calculator"], IDs=ids, Operation="Subtract", Create=True)
+    with person.user.gateway() as gateway:
+        pixels = gateway.getObject("Image", done.image_ids[0]).getPrimaryPixels().getPlane(0, 0, 0)
+    assert np.array_equal(pixels, np.where(squares() > 0, 200, 0))
+
+
+def test_one_image_for_a_module_that_takes_two_is_not_enough(scripts: dict[str, int], person: Person) -> None:
+    _, ids = person.dataset([squares()])
+    said = person.launch(scripts["Process/Image_Calculator"], IDs=ids).message
+    assert said == "Failed: Image Calculator... takes 2 images for each run (image1, image2), and IDs name 1"
 
 
 def test_a_module_without_images_tells_its_values(scripts: dict[str, int], person: Person) -> None:

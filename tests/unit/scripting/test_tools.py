@@ -1,0 +1,113 @@
+"""The programs in scripts/ and the command group, as an administrator calls them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ij_omero.cli._scripts import scripts_command
+from ij_omero.scripting import install_imagej, install_scripts, remove_imagej, server_imagej
+from ij_omero.scripting._description import WrappedModule
+
+TOOLS = Path(__file__).parents[3] / "scripts"
+
+
+@pytest.fixture
+def omerodir(tmp_path: Path) -> Path:
+    (tmp_path / "lib" / "scripts").mkdir(parents=True)
+    return tmp_path
+
+
+def run(tool: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    venv = str(Path(sys.executable).parents[1])
+    variables = {**os.environ, "IJ_OMERO_VENV": venv, **environment}
+    return subprocess.run([TOOLS / tool, *arguments], capture_output=True, text=True, env=variables, timeout=120)
+
+
+@pytest.mark.parametrize("tool", ["gen-scripts", "install-imagej", "run-script", "uninstall-imagej"])
+def test_every_tool_explains_itself(tool: str) -> None:
+    done = run(tool, "--help")
+    assert done.returncode == 0
+    assert f"{tool} <" in done.stdout
+
+
+@pytest.mark.parametrize("tool", ["install-imagej", "run-script", "uninstall-imagej"])
+def test_without_arguments_a_tool_tells_its_usage(tool: str) -> None:
+    done = run(tool)
+    assert done.returncode == 64
+    assert done.stderr.startswith(f"usage: {tool}")
+
+
+def test_no_omerodir_has_its_own_exit_code(tmp_path: Path) -> None:
+    done = run("gen-scripts", str(tmp_path), "--bogus")
+    assert done.returncode == 1
+    assert "[WARNING] Ignoring bogus flag: --bogus" in done.stderr
+    assert f"OMERO scripts directory not found: {tmp_path}/lib/scripts" in done.stderr
+
+
+def test_a_folder_of_something_else_has_its_own_exit_code(omerodir: Path) -> None:
+    (omerodir / "lib/scripts/imagej").mkdir()
+    result = CliRunner().invoke(
+        scripts_command, ["generate", str(omerodir), "--module", "System Information"], standalone_mode=False
+    )
+    assert result.return_value == 2
+    assert "Please run with --force" in result.output
+
+
+def test_generate_list_check_remove(omerodir: Path) -> None:
+    def call(*arguments: str) -> str:
+        result = CliRunner().invoke(scripts_command, [*arguments], standalone_mode=False)
+        assert result.exception is None, result.output
+        assert result.return_value in (None, 0)
+        return result.output
+
+    where = str(omerodir)
+    assert "1 scripts generated." in call("generate", where, "--module", "System Information")
+    assert "/imagej/Help/System_Information.py" in call("list", where)
+    assert "1 scripts, 0 problems" in call("check", where)
+    assert "would be removed" in call("remove", where, "--dry-run")
+    assert "1 scripts removed." in call("remove", where)
+    assert list((omerodir / "lib/scripts").iterdir()) == []
+
+
+def test_an_imagej_that_is_there_is_used(omerodir: Path, tmp_path: Path) -> None:
+    fiji = omerodir / "lib" / "Fiji.app"
+    (fiji / "jars").mkdir(parents=True)
+    assert server_imagej(omerodir) == {"IJ_OMERO_IMAGEJ": str(fiji)}
+    assert install_imagej(omerodir) is None
+    assert remove_imagej(omerodir) is None
+    assert fiji.is_dir()
+
+
+@pytest.mark.jvm
+def test_the_embedded_imagej_is_put_into_the_omerodir_and_out_again(omerodir: Path) -> None:
+    made = install_imagej(omerodir)
+    assert made == omerodir / "lib" / "ImageJ.app"
+    assert install_imagej(omerodir) is None
+    assert server_imagej(omerodir) == {"IJ_OMERO_CACHE": str(made)}
+    # with nothing else to fall back on, and without writing into it
+    text = "from ij_omero.imagej import start; print(start().imagej1_version)"
+    before = sorted(made.rglob("*"))
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        env={**os.environ, "IJ_OMERO_CACHE": str(made)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.startswith("1."), done.stderr
+    assert sorted(made.rglob("*")) == before
+    remove_imagej(omerodir)
+    assert [path.name for path in (omerodir / "lib").iterdir()] == ["scripts"]
+
+
+def test_removal_leaves_what_others_put_beside(omerodir: Path) -> None:
+    install_scripts(omerodir, [WrappedModule("test:x", "X")])
+    (omerodir / "lib/scripts/imagej/Note.txt").write_text("mine")
+    CliRunner().invoke(scripts_command, ["remove", str(omerodir)], standalone_mode=False)
+    assert [path.name for path in (omerodir / "lib/scripts/imagej").iterdir()] == ["Note.txt"]
