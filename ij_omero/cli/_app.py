@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import signal
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ EXIT_NOT_RUNNING = 3
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+EXIT_TERMINATED = 143
 
 # Command -> module that holds it; a module is imported when its command is used (or listed by --help).
 _COMMANDS = {
@@ -146,11 +149,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 done; 1 an error that this package foresees; 2 wrong usage; 3 what was asked after does not run;
-        70 an error of ij_omero itself; 130 interrupted; 141 the reader of the output went away.
+        70 an error of ij_omero itself; 130 interrupted; 141 the reader of the output went away; 143 told to end
+        (SIGTERM).
     """
     settings = Settings()
-    with _messages(settings):
+    with _messages(settings), _termination():
         return _run(settings, arguments)
+
+
+class _Terminated(BaseException):
+    """The system or another program told this one to end."""
+
+
+@contextlib.contextmanager
+def _termination() -> Iterator[None]:
+    """Let SIGTERM undo what is half-made, as Ctrl-C does; a second one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(settings: Settings, arguments: Sequence[str] | None) -> int:
@@ -166,6 +192,9 @@ def _run(settings: Settings, arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted", settings)
         return EXIT_INTERRUPTED
+    except _Terminated:
+        _say("terminated", settings)
+        return EXIT_TERMINATED
     except SystemExit as end:
         # Click ends so when nobody reads standard output any more; it has quieted the flush at exit already.
         if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):

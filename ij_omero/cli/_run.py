@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,15 +50,16 @@ def run_command(
 ) -> None:
     """Run an ImageJ MODULE, on the image at ADDRESS where it takes one, and save what comes out.
 
-    MODULE is a title such as "Gaussian Blur...", a menu path, or an identifier of `ij-omero modules`. New images are
-    saved with calibration and channels; tables and ROIs are attached to the first new image, or to the image at ADDRESS
-    where the module makes none.
+    MODULE is a title such as "Gaussian Blur..." or an identifier of `ij-omero modules`, or the path of a macro (.ijm)
+    or #@ script. New images are saved with calibration and channels; tables and ROIs are attached to the first new
+    image, or to the image at ADDRESS where the module makes none.
     """
     import ij_omero
-    from ij_omero.imagej import find_module
+    from ij_omero.imagej import describe_script, find_module
+    from ij_omero.images import is_script
 
     start_imagej(Lines())
-    found = find_module(module)
+    found = describe_script(Path(module).expanduser()) if is_script(module) else find_module(module)
     inputs, title = typed_inputs(found, settings), found.title
     with contextlib.ExitStack() as stack:
         image = stack.enter_context(opened_image(address, login)) if address else None

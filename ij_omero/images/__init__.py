@@ -6,13 +6,14 @@ from ._connection import Connection
 from ._image import Image
 from ._indexing import ImageIndexError
 from ._opening import connect, kept_connection, open_image, open_store, save_image, split_address
-from ._running import run
+from ._running import is_script, run
 
 __all__ = [
     "Connection",
     "Image",
     "ImageIndexError",
     "connect",
+    "is_script",
     "kept_connection",
     "open_image",
     "open_store",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import InvalidInputError
@@ -12,15 +13,15 @@ if TYPE_CHECKING:
     from ij_omero.imagej import ModuleResult
 
 
-def run(module: str, image: Any = None, /, **inputs: Any) -> ModuleResult:
-    """Run a module of ImageJ: an ImageJ2 command, an ImageJ 1 command, or a script or macro that is installed.
+def run(module: str | Path, image: Any = None, /, **inputs: Any) -> ModuleResult:
+    """Run something of ImageJ: an ImageJ2 command, an ImageJ 1 command, or a macro or ``#@`` script in a file.
 
     ImageJ is started where it does not run yet. Results are not saved: give them to `save_image`.
 
     Parameters
     ----------
     module
-        The module's title, menu path or identifier, such as ``"Gaussian Blur..."``.
+        The module's title or identifier, such as ``"Gaussian Blur..."``, or the path of a macro (``.ijm``) or script.
     image
         What goes into the module's first image input: an open `Image`, an array, a Dataset or an ImagePlus.
     **inputs
@@ -43,7 +44,11 @@ def run(module: str, image: Any = None, /, **inputs: Any) -> ModuleResult:
     """
     from ij_omero import imagej
 
-    given = dict(inputs)
+    given = {name: value.to_dataset() if isinstance(value, Image) else value for name, value in inputs.items()}
+    image = image.to_dataset() if isinstance(image, Image) else image
+    if is_script(module):
+        return imagej.run_script(Path(module).expanduser(), inputs=given, images=[] if image is None else [image])
+    module = str(module)
     if image is not None:
         description = imagej.find_module(module)
         name = next((one.name for one in description.inputs if one.is_image), None)
@@ -52,5 +57,14 @@ def run(module: str, image: Any = None, /, **inputs: Any) -> ModuleResult:
         if name in given:
             raise InvalidInputError(f"the image was given twice, as the second argument and as {name!r}")
         given[name] = image
-    ready = {name: value.to_dataset() if isinstance(value, Image) else value for name, value in given.items()}
-    return imagej.run_module(module, ready)
+    return imagej.run_module(module, given)
+
+
+def is_script(module: str | Path) -> bool:
+    """Tell whether a module's name is the path of a script or macro; of a path that leads nowhere that is an error."""
+    path = Path(module).expanduser()
+    if path.is_file():
+        return True
+    if isinstance(module, Path) or path.suffix in (".ijm", ".py", ".groovy", ".js", ".bsh"):
+        raise InvalidInputError(f"there is no script {path}; check the path")
+    return False

@@ -90,6 +90,22 @@ def test_what_cannot_run_is_one_line(address: str, arguments: list[str], code: i
     assert "Traceback" not in done.stderr
 
 
+def test_a_macro_of_the_users_own_measures_and_finds_particles(address: str, tmp_path: Path) -> None:
+    macro = tmp_path / "count.ijm"
+    macro.write_text(
+        "#@ Integer smallest\n"
+        'setAutoThreshold("Otsu dark");\n'
+        'run("Analyze Particles...", "size=" + smallest + "-Infinity pixel show=Nothing display add");\n'
+    )
+    done = run("run", macro, address, "--set", "smallest=200")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(run("info", address, "--json").stdout)
+    assert facts["tables"][0]["rows"] == facts["roi_count"] == 1
+    assert "smallest" in run("run", macro, address, "--set", "smallest=few").stderr
+    missing = run("run", tmp_path / "none.ijm", address)
+    assert (missing.returncode, "none.ijm" in missing.stderr) == (1, True)
+
+
 def test_modules_are_found_and_described() -> None:
     found = json.loads(run("modules", "--search", "gaussian", "--json").stdout)
     assert "Gaussian Blur..." in [module["title"] for module in found]

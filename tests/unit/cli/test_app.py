@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -87,11 +86,24 @@ def test_control_c_ends_with_130(
     ij_omero: Callable[..., Outcome], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(self: object) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr("ij_omero.images.Image.tables", interrupted)
     done = ij_omero("info", store / "1.ome.zarr")
     assert (done.code, done.err.strip()) == (130, "interrupted")
+
+
+def test_being_told_to_end_ends_with_143(
+    ij_omero: Callable[..., Outcome], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_to_end(self: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("ij_omero.images.Image.tables", told_to_end)
+    done = ij_omero("info", store / "1.ome.zarr")
+    assert (done.code, done.err.strip()) == (143, "terminated")
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_reader_that_goes_away_is_no_error(store: Path) -> None:
