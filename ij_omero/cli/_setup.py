@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 import time
 
 import click
-
-from ij_omero.errors import SetupError
 
 from ._app import Command
 from ._bars import Lines
 from ._output import json_option, print_json
 
 PARTS = {
-    "imagej": "the embedded ImageJ's jars, and its Java (6 MB; Java comes with pip)",
-    "omero": "Ice, built for this Python (about a minute once)",
+    "imagej": "the embedded ImageJ: its packages, a Java runtime where there is none, and jars",
+    "omero": "OMERO over Ice, which is built for this Python once (one to two minutes)",
     "server": "what a local OMERO.server needs",
+    "web": "OMERO.web with OMERO.iviewer and OMERO.figure beside it",
 }
 
 
@@ -26,10 +22,12 @@ PARTS = {
 @click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "all"]))
 @json_option
 def setup_command(parts: tuple[str, ...], as_json: bool) -> None:
-    """Fetch and build what is not a Python package, into the user's cache folder.
+    """Install packages into this Python, and fetch or build what is no package into the user's cache folder.
 
-    PARTS are imagej (the default), omero, server or all. What is already there is only checked; nothing needs root.
+    PARTS are imagej (the default), omero, server, web or all. What is there is only checked; nothing needs root.
     """
+    from ij_omero.provision import set_up
+
     lines = Lines(always=not as_json)
     chosen = list(PARTS) if "all" in parts else list(dict.fromkeys(parts or ("imagej",)))
     done = []
@@ -37,7 +35,8 @@ def setup_command(parts: tuple[str, ...], as_json: bool) -> None:
         began = time.perf_counter()
         if not as_json:
             click.echo(f"{part}: {PARTS[part]}")
-        facts = {"imagej": _imagej, "omero": _omero, "server": _server}[part](lines)
+        set_up([part], progress=lines)
+        facts = _found(part)
         seconds = time.perf_counter() - began
         done.append({"part": part, "seconds": round(seconds, 2), **facts})
         if not as_json:
@@ -46,39 +45,18 @@ def setup_command(parts: tuple[str, ...], as_json: bool) -> None:
         print_json(done)
 
 
-def _imagej(lines: Lines) -> dict[str, str]:
-    from ij_omero.provision import find_java, imagej_class_path
-
-    java = find_java()
-    jars = imagej_class_path(lines)
-    return {"java": f"Java {java.version} at {java.home}", "jars": f"{len(jars)} jars"}
-
-
-def _omero(lines: Lines) -> dict[str, str]:
-    from ij_omero.provision import ice_wheel
-
-    if importlib.util.find_spec("Ice") is None:
-        _pip_install(str(ice_wheel(sys.executable, lines)))
-    if importlib.util.find_spec("omero") is None:
-        lines("installing omero-py")
-        _pip_install("omero-py>=5.20,<6")
-    importlib.invalidate_caches()
+def _found(part: str) -> dict[str, str]:
+    """Tell what a part consists of, once it is set up."""
     from importlib.metadata import version
 
-    return {"ice": f"Ice {version('zeroc-ice')}", "omero-py": f"omero-py {version('omero-py')}"}
+    from ij_omero.provision import find_java, find_postgres, read_lock
 
-
-def _pip_install(what: str) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", what]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - pip of this Python
-    if result.returncode:
-        raise SetupError(f"pip could not install {what}: {' '.join(result.stderr.split())[-400:]}")
-
-
-def _server(lines: Lines) -> dict[str, str]:
-    from ij_omero.provision import fetch_ice_services, fetch_jars, find_ice_services, find_postgres, read_lock
-
-    jars = fetch_jars(read_lock("server"), lines)
-    if find_ice_services() is None:
-        fetch_ice_services(lines)
-    return {"jars": f"{len(jars)} jars", "postgres": f"PostgreSQL at {find_postgres()}"}
+    if part == "imagej":
+        java = find_java()
+        return {"java": f"Java {java.version} at {java.home}", "jars": f"{len(read_lock('imagej'))} jars"}
+    facts = {"ice": f"Ice {version('zeroc-ice')}", "omero-py": f"omero-py {version('omero-py')}"}
+    if part == "server":
+        facts |= {"jars": f"{len(read_lock('server'))} jars", "postgres": f"PostgreSQL at {find_postgres()}"}
+    if part == "web":
+        facts["omero-web"] = f"omero-web {version('omero-web')}"
+    return facts
