@@ -210,13 +210,18 @@ class CellLoader:
     def _fetch(self, cells: list[int], whole: npt.NDArray[Any] | None) -> list[Entry]:
         index = cells[0]
         plane, region = self._grid.locate(index)
-        if whole is not None:
+        if len(cells) == 1:
             pixels = self._memory.empty(region.shape, self._dtype)
-            pixels[...] = whole
-            return [Entry(index, plane, region, pixels, REWRITTEN)]
-        if len(cells) == 1 and index in self._edits.digests:
-            pixels = self._memory.empty(region.shape, self._dtype)
-            return [Entry(index, plane, region, pixels, self._edits.get(index, pixels))]
+            digest = None
+            if whole is not None:
+                pixels[...] = whole
+                digest = REWRITTEN
+            elif index in self._edits.digests:
+                digest = self._edits.get(index, pixels)
+            else:
+                self._source.read(plane, region, level=self._level, out=pixels)
+                self.reads += 1
+            return [Entry(index, plane, region, pixels, digest)]
         (block,) = blocks_of(self._grid, cells, self._dtype.itemsize, len(cells) * self._cell_bytes)
         read = read_block(self._source, self._grid, self._level, block, self._memory)
         self.reads += len(cells)

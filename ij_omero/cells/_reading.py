@@ -107,10 +107,6 @@ def read_block(
     bounds = grid.rectangle(block.column, block.row, block.columns, block.rows)
     cells = block.cells(grid)
     dtype = source.description.pixel_type.dtype
-    if len(cells) == 1:
-        own = memory.empty(bounds.shape, dtype)
-        source.read(block.plane, bounds, level=level, out=own)
-        return [(cells[0], bounds, own)]
     pixels = source.read(block.plane, bounds, level=level)
     found = []
     for index in cells:
