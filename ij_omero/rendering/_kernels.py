@@ -114,7 +114,7 @@ class NumpyKernel:
         if quantizer.lookup is Lookup.LINEAR:
             np.subtract(pixels, np.float32(quantizer.start), out=floats, dtype=np.float32)
             np.multiply(floats, np.float32(quantizer.scale), out=floats)
-            np.add(floats, np.float32(0.5), out=floats)
+            np.add(floats, np.float32(quantizer.offset), out=floats)
             np.clip(floats, np.float32(0), np.float32(255.5), out=floats)
             np.copyto(levels, floats, casting="unsafe")
             if quantizer.inverted:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _WHOLE, _TABLE, _SHARE = int(Mix.WHOLE), int(Mix.TABLE), int(Mix.SHARE)
 _OFFSET = SHARE_OFFSET
-_HALF, _ZERO, _TOP = np.float32(0.5), np.float32(0), np.float32(255.5)
+_ZERO, _TOP = np.float32(0), np.float32(255.5)
 # the release of the interpreter's lock lets a server render several tiles at once
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -42,13 +42,13 @@ def _mix_row(levels, mixes, tables, shares, sums, y):  # type: ignore[no-untyped
 
 
 @_compiled
-def _add_linear(pixels, start, scale, inverted, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
+def _add_linear(pixels, start, scale, offset, inverted, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
     levels = np.empty(pixels.shape[1], np.uint8)
     turn = np.uint8(255) if inverted else np.uint8(0)
     for y in range(pixels.shape[0]):
         row = pixels[y]
         for x in range(row.size):
-            value = (np.float32(row[x]) - start) * scale + _HALF
+            value = (np.float32(row[x]) - start) * scale + offset
             levels[x] = np.uint8(min(max(value, _ZERO), _TOP)) ^ turn
         _mix_row(levels, mixes, tables, shares, sums, y)
 
@@ -108,7 +108,7 @@ class NumbaKernel:
         colors = (mixer.codes, mixer.tables, mixer.shares, sums)
         if quantizer.lookup is Lookup.LINEAR:
             start, scale = np.float32(quantizer.start), np.float32(quantizer.scale)
-            _add_linear(rows, start, scale, quantizer.inverted, *colors)
+            _add_linear(rows, start, scale, np.float32(quantizer.offset), quantizer.inverted, *colors)
         elif quantizer.lookup is Lookup.TABLE:
             _add_table(rows, int(quantizer.start), quantizer.table, *colors)
         else:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Curve = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 GREY_LEVELS = 256
+_OFFSETS = (0.5, 0.5 - 1e-4, 0.5 + 1e-4)
 FAMILIES = ("linear", "polynomial", "exponential", "logarithmic")
 _BRIGHTEST = GREY_LEVELS - 1
 
@@ -35,7 +36,7 @@ class Lookup(enum.IntEnum):
     """How a pixel value becomes a grey level."""
 
     LINEAR = 0
-    """``floor((value - start) * scale + 0.5)``, clipped to 0 to 255."""
+    """``floor((value - start) * scale + offset)`` in single precision, clipped to 0 to 255."""
     TABLE = 1
     """``table[value - start]``."""
     STEPS = 2
@@ -50,6 +51,7 @@ class Quantizer:
     start: float
     scale: float
     table: npt.NDArray[np.uint8]
+    offset: float
     inverted: bool
     """Whether LINEAR levels are still to be turned round; tables hold turned levels already."""
 
@@ -92,30 +94,45 @@ def _quantizer(
     start, end = max(start, low), min(end, high)
     if dtype.itemsize > 2 or dtype.kind == "f":
         return _by_steps(start, end, curve, inverted)
-    if curve is None:
-        if end <= start:  # everything from the start on is brightest
-            threshold = math.ceil(start)
-            return Quantizer(Lookup.LINEAR, threshold - 1.0, 2.0 * _BRIGHTEST, _NO_TABLE, inverted)
-        return Quantizer(Lookup.LINEAR, start, _BRIGHTEST / (end - start), _NO_TABLE, inverted)
     values = np.arange(int(low), int(high) + 1, dtype=np.float64)
     levels = np.zeros(values.shape, np.uint8)
     levels[values >= end] = _BRIGHTEST
     inside = (values >= start) & (values < end)
     if inside.any():
         slope = _BRIGHTEST / (end - start)
-        levels[inside] = _bytes_of(curve(slope * values[inside] - slope * start))
-    return Quantizer(Lookup.TABLE, low, 1.0, _turned(levels, inverted), False)
+        straight = slope * values[inside] - slope * start
+        levels[inside] = _bytes_of(straight if curve is None else curve(straight))
+    if curve is None and (offset := _fitting_offset(values, levels, start, end)) is not None:
+        return Quantizer(Lookup.LINEAR, start, _BRIGHTEST / (end - start), _NO_TABLE, offset, inverted)
+    return Quantizer(Lookup.TABLE, low, 1.0, _turned(levels, inverted), 0.0, False)
+
+
+def _fitting_offset(
+    values: npt.NDArray[np.float64], levels: npt.NDArray[np.uint8], start: float, end: float
+) -> float | None:
+    """Return the offset with which arithmetic in single precision gives exactly these levels, if there is one.
+
+    Where a level lies just between two, double precision decides; a lookup table may make very different colours of
+    neighbouring levels.
+    """
+    if end <= start:
+        return None
+    scaled = (values.astype(np.float32) - np.float32(start)) * np.float32(_BRIGHTEST / (end - start))
+    for offset in _OFFSETS:
+        if np.array_equal(np.clip(scaled + np.float32(offset), 0, 255.5).astype(np.uint8), levels):
+            return offset
+    return None
 
 
 def _by_steps(start: float, end: float, curve: Curve | None, inverted: bool) -> Quantizer:
     """Quantize as ``Quantization_32_bit`` and ``Quantization_float`` do, which know only 256 steps of the window."""
     curve = curve or _straight
     if end <= start:  # their slope is infinite and every level comes out as not-a-number, which Java rounds to 0
-        return Quantizer(Lookup.STEPS, start, 1.0, _turned(np.zeros(GREY_LEVELS + 4, np.uint8), inverted), False)
+        return Quantizer(Lookup.STEPS, start, 1.0, _turned(np.zeros(GREY_LEVELS + 4, np.uint8), inverted), 0.0, False)
     # below the window, its very start, in the middle of each step (one step early, as the engine has it), above
     steps = np.concatenate([[0.0, 0.5], np.arange(GREY_LEVELS + 1) - 0.5, [float(GREY_LEVELS)]])
     levels = _bytes_of(curve(steps * _BRIGHTEST / GREY_LEVELS))
-    return Quantizer(Lookup.STEPS, start, (end - start) / GREY_LEVELS, _turned(levels, inverted), False)
+    return Quantizer(Lookup.STEPS, start, (end - start) / GREY_LEVELS, _turned(levels, inverted), 0.0, False)
 
 
 _NO_TABLE: npt.NDArray[np.uint8] = np.zeros(1, np.uint8)

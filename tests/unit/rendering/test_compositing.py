@@ -22,11 +22,11 @@ def one(values: list[float], dtype: str, **settings: object) -> list[int]:
 
 
 def test_the_window_is_stretched_and_what_lies_outside_is_clipped() -> None:
-    assert one([0, 100, 200, 300, 65535], "uint16", window=(100, 300)) == [0, 0, 128, 255, 255]
+    assert one([0, 100, 180, 300, 65535], "uint16", window=(100, 300)) == [0, 0, 102, 255, 255]
 
 
 def test_inversion_turns_the_levels_round() -> None:
-    assert one([0, 100, 200, 300, 65535], "uint16", window=(100, 300), inverted=True) == [255, 255, 127, 0, 0]
+    assert one([0, 100, 180, 300, 65535], "uint16", window=(100, 300), inverted=True) == [255, 255, 153, 0, 0]
 
 
 def test_polynomial_coefficient_is_the_exponent() -> None:
