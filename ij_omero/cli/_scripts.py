@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -48,6 +48,13 @@ def _folder(given: str | None) -> str:
 @click.option(
     "--module", "modules", multiple=True, metavar="NAME", help="Only this module; may be given several times."
 )
+@click.option(
+    "--scripts",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    help="The macros and #@ scripts in this folder; may be repeated.",
+)
 @click.option("--all", "include_all", is_flag=True, help="Also modules that say they need a screen.")
 @click.option("--force", is_flag=True, help="Begin anew: delete what was generated before.")
 @click.option(
@@ -64,6 +71,7 @@ def generate_command(
     imagej: str | None,
     install_imagej: bool,
     modules: tuple[str, ...],
+    folders: tuple[str, ...],
     include_all: bool,
     force: bool,
     dry_run: bool,
@@ -86,9 +94,10 @@ def generate_command(
                 done = f"{made} {'would be ' * dry_run}installed." if made else "already exists; skipping."
                 click.echo(f"ImageJ installation {done}")
         found = scripting.existing_imagej(imagej) if imagej else scripting.server_imagej(folder)
+        given: list[Any] = [*modules, *(one for place in folders for one in scripting.script_modules(place))]
         report = scripting.install_scripts(
             folder,
-            list(modules) or None,
+            given or None,
             environment={**scripting.server_environment(), **found},
             namespace=namespace,
             include_interactive=include_all,

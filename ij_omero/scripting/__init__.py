@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         server_environment,
     )
     from ._job import run_job
+    from ._modules import script_modules
     from ._server_imagej import existing_imagej, install_imagej, remove_imagej, server_imagej
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "remove_imagej",
     "remove_scripts",
     "run_job",
+    "script_modules",
     "server_environment",
     "server_imagej",
 ]
@@ -61,6 +63,7 @@ _MODULES = {
     "remove_imagej": "_server_imagej",
     "remove_scripts": "_installing",
     "run_job": "_job",
+    "script_modules": "_modules",
     "server_environment": "_installing",
     "server_imagej": "_server_imagej",
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ij_omero.errors import IJOmeroError
+from ij_omero.errors import IJOmeroError, InvalidInputError
 from ij_omero.model import Roi, Table
 
 from ._description import TITLE, WrappedModule, wrap
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ij_omero.imagej import ModuleDescription, ModuleResult
 
 _log = logging.getLogger(__name__)
+SCRIPT = "script:"
+SCRIPT_SUFFIXES = (".ijm", ".bsh", ".clj", ".groovy", ".js", ".py", ".rb", ".R", ".scala")
 _IMAGEJ1 = "imagej1:"
 _OPTIONS = "options"
 _COLON = re.compile(r"(?<!\S)([A-Za-z_][\w.-]*):(?=\S)")
@@ -60,7 +63,8 @@ def wrapped_modules(
     Parameters
     ----------
     wanted
-        Names, identifiers or descriptions; ImageJ is started only where something else than a description is given.
+        Names, identifiers, descriptions, or ``script:`` with a path; ImageJ is started only where something else than
+        a description is given.
     include_interactive
         Of all modules, take also those that say they need a screen.
 
@@ -104,10 +108,39 @@ def find_wrapped_module(identifier: str) -> WrappedModule:
     """
     if identifier in (SYSTEM_INFORMATION.identifier, SYSTEM_INFORMATION.title):
         return SYSTEM_INFORMATION
+    if identifier.startswith(SCRIPT):
+        return script_module(Path(identifier.removeprefix(SCRIPT)))
     from ij_omero.imagej import find_module
 
     module = find_module(identifier)
     return wrap(module, _version(module))
+
+
+def script_modules(folder: Path | str) -> list[WrappedModule]:
+    """Return descriptions of the macros and ``#@`` scripts below a folder, its folders as their menus.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such folder, or a script's ``#@`` lines cannot be read.
+    """
+    root = Path(folder).expanduser().absolute()
+    if not root.is_dir():
+        raise InvalidInputError(f"{root} is no folder; name one with ImageJ macros (.ijm) or #@ scripts in it")
+    found = sorted(path for path in root.rglob("*") if path.suffix in SCRIPT_SUFFIXES and path.is_file())
+    return [script_module(path, root) for path in found]
+
+
+def script_module(path: Path, root: Path | None = None) -> WrappedModule:
+    """Return the description of a macro or ``#@`` script."""
+    from ij_omero.imagej import describe_script, start
+
+    path = path.expanduser().absolute()
+    start()
+    described = describe_script(path)
+    title = path.stem.replace("_", " ").strip()
+    menu = (*(path.parent.relative_to(root).parts if root else ()), title)
+    return replace(wrap(described), identifier=f"{SCRIPT}{path}", title=title, menu=menu)
 
 
 def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunResult:
@@ -122,6 +155,10 @@ def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunR
     """
     if module is SYSTEM_INFORMATION:
         return RunResult(values={"info": system_information()})
+    if module.identifier.startswith(SCRIPT):
+        from ij_omero.imagej import run_script
+
+        return named_results(run_script(Path(module.identifier.removeprefix(SCRIPT)), inputs=inputs))
     from ij_omero.imagej import run_module
 
     if not module.identifier.startswith(_IMAGEJ1):

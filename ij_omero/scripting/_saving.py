@@ -7,7 +7,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from typing_extensions import Self
+
+from ij_omero.errors import IJOmeroError
 
 from ._marking import attachments_of, mark
 from ._selection import image_of_roi
@@ -99,14 +102,27 @@ class Saver:
         return [one for one in store.rois(image_of_roi(self._client, given)) if one.roi_id == given]
 
     def save(self, result: RunResult, sources: Sequence[Place]) -> Saved:
-        """Save what a run gave: images as new images, tables and ROIs attached, all of it marked."""
+        """Save what a run gave: images as new images, tables and ROIs attached, all of it marked.
+
+        On an error the new images are taken back.
+        """
         saved = Saved()
+        try:
+            self._save_all(result, sources, saved)
+        except BaseException:
+            self._take_back(saved)
+            raise
+        return saved
+
+    def _save_all(self, result: RunResult, sources: Sequence[Place], saved: Saved) -> None:
         first = sources[0] if sources else None
         group_id = first.group_id if first else self._own_group
+        measured = bool(result.tables or result.rois or result.values)
         new: dict[str, int] = {}
         for name, image in result.images.items():
-            new[name] = self._save_image(image, name, first, saved)
-            saved.image_ids.append(new[name])
+            if measured and first is not None and self._is_as_stored(image, first.image_id):
+                continue  # it was only measured
+            new[name] = self._save_image(image, first, saved)
             saved.outputs[name] = new[name]
         store = self.connection(group_id).store
         for name, table in result.tables.items():
@@ -124,9 +140,31 @@ class Saver:
             saved.outputs[name] = value
             saved.texts[name] = str(value)
         self._mark(saved, group_id)
-        return saved
 
-    def _save_image(self, image: Any, name: str, source: Place | None, saved: Saved) -> int:
+    def _take_back(self, saved: Saved) -> None:
+        for image_id in saved.image_ids:
+            try:
+                self.connection().delete(image_id)
+            except IJOmeroError as error:
+                _log.error("image %s stays without all that belongs to it: %s", image_id, error)
+
+    def _is_as_stored(self, image: Any, image_id: int) -> bool:
+        """Tell whether an image has the pixels of a stored one; reads no further than to the first that differs."""
+        from ij_omero.imagej import is_dataset, is_imageplus
+        from ij_omero.images._java_images import java_image_source
+
+        if not (is_imageplus(image) or is_dataset(image)):
+            return False
+        pixels, source = java_image_source(image), self.connection().store.open(image_id)
+        try:
+            ours, stored = pixels.description, source.description
+            if (ours.sizes, ours.pixel_type) != (stored.sizes, stored.pixel_type):
+                return False
+            return all(np.array_equal(pixels.read(one), source.read(one)) for one in ours.plane_indices())
+        finally:
+            source.close()
+
+    def _save_image(self, image: Any, source: Place | None, saved: Saved) -> int:
         connection = self.connection(source.group_id if source else None)
         datasets = [self._dataset_id] if self._dataset_id else list(source.dataset_ids) if source else []
         if not datasets:
@@ -139,6 +177,7 @@ class Saver:
             source=source.image_id if source else None,
         )
         with new:
+            saved.image_ids.append(int(new.image_id))
             saved.image_names.append(new.name)
             return int(new.image_id)
 

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from ij_omero.errors import ScriptError
-from ij_omero.scripting import LaunchResult, check_scripts, install_scripts, launch, list_scripts, remove_scripts
+from ij_omero.scripting import (
+    LaunchResult,
+    check_scripts,
+    install_scripts,
+    launch,
+    list_scripts,
+    remove_scripts,
+    script_modules,
+)
 from ij_omero.scripting._command import run_omero
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ij_omero.localserver import LocalServer
 
 pytestmark = [pytest.mark.omero, pytest.mark.jvm]
 NAMESPACE = "ij_omero_tests"
-MODULES = ["Gaussian Blur...", "Analyze Particles...", "Z Project...", "Image Calculator...", "System Information"]
+COMMANDS = ["Gaussian Blur...", "Analyze Particles...", "Z Project...", "Image Calculator...", "System Information"]
+MACROS = Path(__file__).parents[3] / "omero_scripts"
 BLUR = "Process/Filters/Gaussian_Blur"
 PARTICLES = "Analyze/Analyze_Particles"
 
@@ -45,8 +54,9 @@ def omerodir(omero_server: LocalServer) -> Path:
 def scripts(omero_server: LocalServer, omerodir: Path) -> Iterator[dict[str, int]]:
     """The ids of wrappers by their path below the namespace, without ``.py``."""
     before = content(omerodir / "lib")
-    installed = install_scripts(omerodir, MODULES, namespace=NAMESPACE)
-    assert len(installed.scripts) == len(MODULES)
+    modules = [*COMMANDS, *script_modules(MACROS)]
+    installed = install_scripts(omerodir, modules, namespace=NAMESPACE)
+    assert len(installed.scripts) == len(modules)
     listed = list_scripts(host=omero_server.host, port=omero_server.port, user="root", password=omero_server.password)
     prefix = f"/{NAMESPACE}/"
     yield {path.removeprefix(prefix).removesuffix(".py"): number for path, number in listed.items() if prefix in path}
@@ -152,6 +162,28 @@ def test_particles_of_every_image_of_a_dataset_become_tables_and_rois(scripts: d
         assert gateway.getObject("Image", image_ids[1]).getROICount() == 0
 
 
+def test_a_macro_with_parameters_measures_and_leaves_the_image_as_it_was(
+    scripts: dict[str, int], person: Person
+) -> None:
+    _, (image_id,) = person.dataset([squares()])
+    done = person.launch(scripts["Threshold_and_Analyze_Particles"], IDs=[image_id], Smallest=120)
+    assert (done.outputs["Particles"], done.image_ids) == (1, [])
+    assert done.outputs["Table_File"].startswith("FileAnnotation:")
+    with person.user.gateway() as gateway:
+        assert gateway.getObject("Image", image_id).getROICount() == 1
+
+
+def test_a_macro_that_changes_pixels_makes_a_new_image(scripts: dict[str, int], person: Person) -> None:
+    _, (image_id,) = person.dataset([squares() // 2], z=2)
+    (new,) = person.launch(scripts["Add_Constant"], IDs=[image_id], Constant=5).image_ids
+    with person.user.gateway() as gateway:
+        for z in range(2):
+            pixels = gateway.getObject("Image", new).getPrimaryPixels().getPlane(z, 0, 0)
+            assert np.array_equal(pixels, squares() // 2 + 5)
+            stored = gateway.getObject("Image", image_id).getPrimaryPixels().getPlane(z, 0, 0)
+            assert np.array_equal(stored, squares() // 2)
+
+
 def test_a_stack_is_projected(scripts: dict[str, int], person: Person) -> None:
     _, (image_id,) = person.dataset([squares()], z=3)
     (new,) = person.launch(scripts["Image/Stacks/Z_Project"], IDs=[image_id], Projection="Max Intensity").image_ids
@@ -199,6 +231,31 @@ def test_an_unknown_image_is_named_and_nothing_is_made(scripts: dict[str, int], 
 def test_somebody_elses_private_image_cannot_be_used(scripts: dict[str, int], person: Person, omero_user: Any) -> None:
     _, (image_id,) = Person(omero_user()).dataset([squares()])
     assert f"no Image with id {image_id} is visible" in person.launch(scripts[BLUR], IDs=[image_id]).message
+
+
+def test_an_image_of_another_group_stays_in_its_group(
+    scripts: dict[str, int], person: Person, omero_server: LocalServer, omero_group: Any
+) -> None:
+    from omero.gateway import BlitzGateway
+    from omero.model import ExperimenterGroupI, ExperimenterI
+
+    other = omero_group()
+    root = BlitzGateway("root", omero_server.password, host=omero_server.host, port=omero_server.port, secure=True)
+    assert root.connect()
+    try:
+        person_id, group = ExperimenterI(person.user.id, False), ExperimenterGroupI(other.id, False)
+        root.getAdminService().addGroups(person_id, [group])
+    finally:
+        root.close()
+    with person.user.gateway() as gateway:
+        gateway.setGroupForSession(other.id)
+        image_id = int(gateway.createImageFromNumpySeq(iter([squares()]), "elsewhere", 1, 1, 1).getId())
+    done = person.launch(scripts["Add_Constant"], IDs=[image_id], Constant=-5)
+    with person.user.gateway() as gateway:
+        gateway.SERVICE_OPTS.setOmeroGroup("-1")
+        new = gateway.getObject("Image", done.image_ids[0])
+        assert new.getDetails().getGroup().getId() == other.id
+        assert len(list(new.listAnnotations("ij_omero/run"))) == 1
 
 
 def test_a_wrong_value_is_refused_before_anything_runs(scripts: dict[str, int], person: Person) -> None:
