@@ -64,6 +64,12 @@ def rate(work: Callable[[], object], amount: float) -> float:
     return amount / (time.perf_counter() - began)
 
 
+def each(read: Callable[[Any], object], asked: list[Any]) -> None:
+    """Read one after the other and keep nothing, or what is kept is measured too."""
+    for one in asked:
+        read(one)
+
+
 def row(what: str, unit: str, ours: float, peer: float | None, peer_name: str, goal: str, least: float) -> None:
     """Take a figure down; `unit` us and MiB are better when smaller."""
     ratio = None if peer is None else (peer / ours if unit in ("us", "MiB") else ours / peer)
@@ -132,13 +138,13 @@ def python_side(folder: Path, repeats: int) -> None:
 
     def with_ours() -> float:
         cell = cells.cell
-        return rate(lambda: [cell(index) for index in order], len(order))
+        return rate(lambda: each(cell, order), len(order))
 
     def copied() -> float:
-        return rate(lambda: [cells.read(*view.locate(index)) for index in order[:500]], 500)
+        return rate(lambda: each(lambda index: cells.read(*view.locate(index)), order[:500]), 500)
 
     def peer(read: Callable[[int, int, int], object], n: int) -> Callable[[], float]:
-        return lambda: rate(lambda: [read(*places[index]) for index in order[:n]], n)
+        return lambda: rate(lambda: each(lambda index: read(*places[index]), order[:n]), n)
 
     def ts(store: Any) -> Callable[[int, int, int], object]:
         return lambda z, y, x: store[z, y : y + CELL, x : x + CELL].read().result()
@@ -163,8 +169,8 @@ def python_side(folder: Path, repeats: int) -> None:
     # misses: a pass over cells that are not in memory, less what the source itself takes
     def misses() -> float:
         cache = open_cells(folder, planes, 8 << 20)
-        taken = rate(lambda: [cache.cell(index) for index in range(count)], count)
-        own = rate(lambda: [cache.source.read(*view.locate(index)) for index in range(count)], count)
+        taken = rate(lambda: each(cache.cell, list(range(count))), count)
+        own = rate(lambda: each(lambda index: cache.source.read(*view.locate(index)), list(range(count))), count)
         cache.close()
         return (1 / taken - 1 / own) * 1e6
 
@@ -235,7 +241,7 @@ def python_side(folder: Path, repeats: int) -> None:
     back = alternate(
         repeats,
         {
-            "ours": lambda: rate(lambda: [cache.cell(index) for index in order[:500]], 500 * CELL_BYTES / 1e6),
+            "ours": lambda: rate(lambda: each(cache.cell, order[:500]), 500 * CELL_BYTES / 1e6),
             "tensorstore": lambda: peer(ts(on_disk), 300)() * CELL_BYTES / 1e6,
         },
     )
@@ -374,7 +380,7 @@ def java_side(folder: Path, repeats: int) -> None:
         steps = longs([CELL, CELL, 1, 1, 1])
         cursor = views.subsample(image, steps)
         taken = rate(lambda: loops.sum(views.flatIterable(cursor).cursor()), count)
-        own = rate(lambda: [cache.source.read(*cache.grid.locate(index)) for index in range(count)], count)
+        own = rate(lambda: each(lambda index: cache.source.read(*cache.grid.locate(index)), list(range(count))), count)
         cache.close()
         return (1 / taken - 1 / own) * 1e6
 

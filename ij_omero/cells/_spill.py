@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import logging
 import os
 import struct
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +21,7 @@ from ._power import forget_roots, keep_roots, restore_roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -35,7 +34,6 @@ _KEY = struct.Struct(">QB")  # cell, 0 for its header or 1 for its pixels
 _COUNT = b"count"
 _NUMBER = struct.Struct(">Q")
 _LARGEST_MAP = 1 << 43  # address space, not memory or disk
-_MAPPED_READS = 4 << 20
 
 
 class CellSpill:
@@ -67,7 +65,7 @@ class CellSpill:
         except OSError as error:
             raise storage_error(error, folder.path) from error
         self._env = self._open()
-        self._mapped = _MappedPages()
+        self._values = _ValueReader(folder.cells)
         self.digests: dict[int, int] = {}
         """The digest of every cell that is held."""
         self._read_digests()
@@ -112,10 +110,11 @@ class CellSpill:
             value = transaction.get(_KEY.pack(index, 1))
             if value is None or len(value) != nbytes or nbytes != out.nbytes:
                 raise self._damaged(index)
-            raw = np.frombuffer(value, np.uint8)
-            out.reshape(-1).view(np.uint8)[:] = raw
-            self._mapped.touched(raw.ctypes.data, nbytes)
-        if digest_of(out, index) != digest:
+            try:
+                whole = self._values.read(value, out.reshape(-1).view(np.uint8))
+            except OSError as error:
+                raise storage_error(error, self.folder.path) from error
+        if not whole or digest_of(out, index) != digest:
             raise self._damaged(index)
         return digest
 
@@ -154,6 +153,8 @@ class CellSpill:
                     self._env.sync(True)
                 forget_roots(self.folder.cells)
             self._env.close()
+            if self.folder.is_open:
+                self._values.close()
             self.folder.close(delete=delete)
 
     def _open(self) -> Any:
@@ -212,7 +213,9 @@ class CellSpill:
                     self._idle.wait_for(lambda: not self._readers)
                     self._env.close()
                     self._flushed = None
-                    self._env, self._mapped = self._open(), _MappedPages()
+                    self._env = self._open()
+                    self._values.close()
+                    self._values = _ValueReader(self.folder.cells)
                 with self._env.begin(write=True) as transaction:
                     work(transaction)
             for index, digest in digests.items():
@@ -296,31 +299,32 @@ class _Translate:
             raise self._spill._storage_error(error) from error
 
 
-class _MappedPages:
-    """Gives pages of the file that were read back to the system, or they would count as this process's memory."""
+class _ValueReader:
+    """Reads values from the file, not through LMDB's map of it.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._low, self._high, self._bytes = sys.maxsize, 0, 0
+    Pages that are read through the map count as this process's memory, and an I/O error there ends the process. Only
+    where the system does not tell where the map is, the map is used.
+    """
 
-    def touched(self, address: int, nbytes: int) -> None:
-        """Take note of a read; from time to time let go of all since the last time."""
-        if _madvise is None:
-            return
-        with self._lock:
-            self._low, self._high = min(self._low, address), max(self._high, address + nbytes)
-            self._bytes += nbytes
-            if self._bytes < _MAPPED_READS:
-                return
-            low = self._low & -_PAGE
-            length = self._high - low
-            self._low, self._high, self._bytes = sys.maxsize, 0, 0
-        _madvise(low, length, _MADV_DONTNEED)  # of a shared mapping: the content stays in the file
+    def __init__(self, file: Path) -> None:
+        self._handle = os.open(file, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        stat = os.fstat(self._handle)
+        self._start = 0
+        with contextlib.suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
+            for line in maps:
+                addresses, _, offset, device, inode, *_ = line.split()
+                major, minor = (int(part, 16) for part in device.split(":"))
+                if int(inode) == stat.st_ino and os.makedev(major, minor) == stat.st_dev and int(offset, 16) == 0:
+                    self._start = int(addresses.partition("-")[0], 16)
 
+    def read(self, value: Any, out: npt.NDArray[np.uint8]) -> bool:
+        """Read a value that lies in the map; False where the file ends before it does."""
+        mapped = np.frombuffer(value, np.uint8)
+        if not self._start:
+            out[:] = mapped
+            return True
+        return os.preadv(self._handle, [out.data], mapped.ctypes.data - self._start) == out.nbytes
 
-_PAGE = 4096
-_MADV_DONTNEED = 4
-_madvise: Any = None
-if sys.platform == "linux":
-    _madvise = ctypes.CDLL(None, use_errno=True).madvise
-    _madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._handle)
