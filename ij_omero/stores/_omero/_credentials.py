@@ -48,7 +48,8 @@ def find_login(
     The order is: arguments; the address; ``OMERO_SESSION`` (or ``OMERO_SESSIONKEY``), ``OMERO_HOST``, ``OMERO_PORT``,
     ``OMERO_USER``, ``OMERO_PASSWORD`` and ``OMERO_GROUP``; the file that ``ICE_CONFIG`` names (omero.host, omero.port,
     omero.user, omero.pass, omero.group, and what a script finds there: its session as omero.user); the session that
-    ``omero login`` stored. Each is only asked for a server that it knows: credentials never go to another host.
+    ``omero login`` stored. Each is only asked for a server that it knows, so that credentials never go to another host;
+    an environment without ``OMERO_HOST`` speaks of the server that the caller names.
 
     Raises
     ------
@@ -58,7 +59,12 @@ def find_login(
         No server is named anywhere, or the address is none of an OMERO.server.
     """
     given = _given(address, user, password, port, group, session_id, encrypted)
-    for found in (_from_environment(), _from_ice_config()):
+    environment = _from_environment()
+    if "host" not in environment and "host" in given:
+        # without a host of its own it speaks of the server that the caller names, as for omero-py's own tools
+        environment = {**environment, "host": given["host"], "port": given.get("port", environment.get("port"))}
+        environment = {name: value for name, value in environment.items() if value is not None}
+    for found in (environment, _from_ice_config()):
         given = _complete(given, found)
     login = _login(given)
     if login is not None and (login.session_id or (login.user and login.password)):
@@ -160,8 +166,6 @@ def _from_environment() -> dict[str, Any]:
     port = os.environ.get("OMERO_PORT")
     if port:
         found["port"] = _port(port, "OMERO_PORT")
-    # Without a host of its own a secret of the environment is for whichever server the caller names: this is how
-    # omero-py's own tools read OMERO_PASSWORD and OMERO_SESSIONKEY.
     return found
 
 

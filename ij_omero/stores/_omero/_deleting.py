@@ -28,8 +28,10 @@ def delete_objects(connection: Connection, kind: str, ids: list[int], context: d
     request = omero.cmd.Delete2(targetObjects={kind: ids})
     response = _run(connection, request, context, f"deleting {kind} {ids}")
     if isinstance(response, omero.cmd.ERR):
-        text = response.parameters.get("message", response.name)
-        if "permit" in text.lower() or "permission" in text.lower() or "may not" in text.lower():
+        # Refusals come without a message; what was refused stands in the first line of the trace.
+        trace = response.parameters.get("stacktrace", "").partition("\n")[0].partition("message=")[2].rstrip(")")
+        text = response.parameters.get("message") or trace or response.name
+        if "not permitted" in text or "permission" in text.lower():
             raise AccessDeniedError(f"deleting {kind} {ids} is not allowed: {text}")
         raise StorageError(f"deleting {kind} {ids} failed: {text}")
 

@@ -81,7 +81,7 @@ def save_rois(
     context = {"omero.group": str(group_id)}
 
     def save(connection: Connection) -> list[int | str]:
-        known = {r.id.val: r for r in _stored(connection, image_id, context)} if in_place else {}
+        known = _without_dropped(connection, image_id, context, rois) if in_place else {}
         ids: list[int | str] = []
         update = connection.service("Update")
         for start in range(0, len(rois), PAGE):
@@ -134,6 +134,31 @@ def _stored(connection: Connection, image_id: int, context: dict[str, str]) -> l
     return list(stored.values())
 
 
+def _without_dropped(
+    connection: Connection, image_id: int, context: dict[str, str], rois: Sequence[Roi]
+) -> dict[int, Any]:
+    """Remove the shapes that the new ROIs lack and return what is stored then.
+
+    In one step with new shapes the server would insert these at places of the list that are still taken.
+    """
+    stored = {roi.id.val: roi for roi in _stored(connection, image_id, context)}
+    changed = []
+    for roi in rois:
+        old = stored.get(int(roi.roi_id)) if str(roi.roi_id).isdecimal() else None
+        if old is None:
+            continue
+        kept = {(shape.shape_id, _CLASSES[type(shape)]) for shape in roi.shapes}
+        dropped = [s for s in old.copyShapes() if s is not None and (s.id.val, type(s).__name__) not in kept]
+        for shape in dropped:
+            old.removeShape(shape)
+        if dropped:
+            changed.append(old)
+    if not changed:
+        return stored
+    connection.service("Update").saveCollection(changed, context)
+    return {roi.id.val: roi for roi in _stored(connection, image_id, context)}
+
+
 def _filled(roi: Roi, image_id: int, known: dict[int, Any]) -> Any:
     if not roi.shapes:
         raise InvalidInputError(f"ROI {roi.name!r} has no shapes; OMERO and its viewers need at least one")
@@ -144,12 +169,12 @@ def _filled(roi: Roi, image_id: int, known: dict[int, Any]) -> Any:
     old = {shape.id.val: shape for shape in stored.copyShapes() if shape is not None}
     stored.name = optional(omero.rtypes.rstring, roi.name)
     stored.description = optional(omero.rtypes.rstring, roi.description)
-    stored.clearShapes()
     for shape in roi.shapes:
         target = old.get(shape.shape_id) if shape.shape_id is not None else None
-        if target is not None and type(target).__name__ != _CLASSES[type(shape)]:
-            target = None
-        stored.addShape(_fill_shape(shape, target))
+        if target is not None and type(target).__name__ == _CLASSES[type(shape)]:
+            _fill_shape(shape, target)
+        else:
+            stored.addShape(_fill_shape(shape, None))
     return stored
 
 

@@ -233,6 +233,8 @@ class OmeroSession:
             return Connection(client, owned=not login.session_id)
         except omero.ClientError as error:
             client.__del__()
+            if not (login.session_id or login.password):  # omero-py refuses an empty one itself
+                raise self._refused(LoginError(str(error))) from None
             raise ConnectionFailedError(
                 f"{who} failed: nothing answers in time; check host, port and firewall"
             ) from error
@@ -282,6 +284,9 @@ class OmeroSession:
             if wanted is not None and wanted != group:
                 group_id, group = self._find_group(connection, wanted, context)
         except FAILURES as error:
+            if isinstance(error, omero.SessionException) and self.login.session_id:
+                # A session that just ended is still let in by the router, and refused by what lies behind it.
+                raise self._refused(LoginError()) from None
             raise translated(error, f"asking {self.login.server} who is logged in") from error
         return Identity(context.userId, context.userName, group_id, group, bool(context.isAdmin))
 

@@ -125,7 +125,7 @@ class OmeroSink:
                 self._order.require_complete()
                 try:
                     self._wait()
-                    self._proxy.save()
+                    self._proxy.save(self._context)
                     proxy, self._proxy = self._proxy, None
                     close_store(proxy)
                     dataset_id, source_id = self._links

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,8 +46,13 @@ def kind_of(column: Any) -> ColumnKind:
 
 def empty_column(column: Column) -> Any:
     """Return the OMERO column, without values, that a table is made with."""
+    if not column.name or "/" in column.name or column.name.startswith("__"):
+        raise InvalidInputError(
+            f"OMERO.tables takes no column named {column.name!r}: a name may not be empty, hold a '/' or begin with "
+            "'__'; rename the column"
+        )
     made: Any = getattr(omero.grid, _CLASSES[column.kind])()
-    made.name, made.description = column.name, column.description
+    made.name, made.description = column.name, plain_text(column.description)
     if column.kind is ColumnKind.STRING:
         made.size = max([1, *(len(_text(value).encode()) for value in column.values)])
     if column.kind in _ARRAYS:
@@ -81,6 +87,12 @@ def column_of(kind: ColumnKind, name: str, description: str, blocks: list[Any]) 
     if kind in _ARRAYS:
         parts = [part.reshape(len(part), -1) for part in parts if len(part)] or [np.empty((0, 0), kind.dtype)]
     return Column(name, np.concatenate(parts) if parts else np.empty(0, kind.dtype), kind, description)
+
+
+def plain_text(text: str) -> str:
+    """Return a text as ASCII, the nearest to it that the server's table files take as a column's description."""
+    spelled = text.translate({0x00B5: "u", 0x03BC: "u", 0x00D7: "x"})
+    return unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,15 @@ from ._failures import FAILURES
 from ._ice import omero
 from ._session import ALL_GROUPS
 from ._table_columns import column_of, empty_column, fill_column, kind_of
+from ._values import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ._session import Connection, OmeroSession
+
+_DESCRIPTIONS = "ij_omero_column_descriptions"
+"""Key of the table's metadata that holds what the descriptions are beyond ASCII, as JSON."""
 
 BLOCK_BYTES = 4 << 20
 """About how much one call carries."""
@@ -88,6 +93,9 @@ def save_table(session: OmeroSession, image_id: int, group_id: int, table: Table
         try:
             file_id = int(made.getOriginalFile().id.val)
             made.initialize(headers, context)
+            descriptions = {c.name: c.description for c in table.columns if not c.description.isascii()}
+            if descriptions:
+                made.setMetadata(_DESCRIPTIONS, omero.rtypes.rstring(json.dumps(descriptions)), context)
             _write_rows(made, table, headers, image_id)
             annotation = omero.model.FileAnnotationI()
             annotation.file = omero.model.OriginalFileI(file_id, False)
@@ -134,13 +142,18 @@ def _read(table: Any, name: str, columns: Sequence[str] | None, rows: range | No
     else:
         parts = _by_range(table, chosen, wanted)
     blocks = list(parts)
-    return Table(
-        name,
-        tuple(
-            column_of(kind_of(headers[i]), headers[i].name, headers[i].description or "", [b[n] for b in blocks])
-            for n, i in enumerate(chosen)
-        ),
-    )
+    exact = _exact_descriptions(table)
+    found = []
+    for position, index in enumerate(chosen):
+        header = headers[index]
+        description = exact.get(header.name, header.description or "")
+        found.append(column_of(kind_of(header), header.name, description, [block[position] for block in blocks]))
+    return Table(name, tuple(found))
+
+
+def _exact_descriptions(table: Any) -> dict[str, str]:
+    text = value_of(table.getMetadata(_DESCRIPTIONS))
+    return {str(name): str(description) for name, description in json.loads(text).items()} if text else {}
 
 
 def _by_range(table: Any, chosen: list[int], wanted: range) -> Iterator[list[Any]]:

@@ -159,9 +159,9 @@ def test_rendering_settings_both_ways(store: OmeroStore, user: OmeroUser) -> Non
         image = gateway.getObject("Image", image_id)
         assert image.isGreyscaleRenderingModel()
         assert (image.getDefaultZ(), image.getDefaultT()) == (1, 2)
-        assert image.getChannels()[0].isReverseIntensity()
+        assert image.getChannels()[0].isInverted()
         image.setColorRenderingModel()
-        image.setActiveChannels([1, 2], [[7, 70], [8, 80]], ["FF0000", "00FF00"])
+        image.set_active_channels([1, 2], [[7, 70], [8, 80]], ["FF0000", "00FF00"])
         image.saveDefaults()
     changed = store.describe(image_id)
     assert changed.rendering is not None
@@ -190,7 +190,7 @@ def test_more_than_one_pixels_of_an_image(store: OmeroStore, user: OmeroUser) ->
     with user.gateway() as gateway:
         service = gateway.c.sf.getPixelsService()
         first = gateway.getObject("Image", image_id).getPrimaryPixels().getId()
-        second = service.copyAndResizePixels(first, None, None, None, None, None, "copy", True).val
+        second = service.copyAndResizePixels(first, None, None, None, None, [0], "copy", True).val
     assert store.describe(image_id).pixels_id == first
     assert store.describe(image_id, pixels_id=second).pixels_id == second
 
@@ -220,7 +220,7 @@ def test_tables_both_ways(store: OmeroStore, user: OmeroUser) -> None:
     with user.gateway() as gateway:
         opened = gateway.c.sf.sharedResources().openTable(gateway.getObject("OriginalFile", table_id)._obj)
         headers = {header.name: header for header in opened.getHeaders()}
-        assert headers["Area"].description == "in µm²"
+        assert headers["Area"].description == "in um2"
         assert isinstance(headers["roi"], omero.grid.RoiColumn)
         data = {column.name: column for column in opened.readCoordinates([0, 1]).columns}
         opened.close()
