@@ -153,7 +153,7 @@ def _save(
 
 def _is_same(made: Any, image: Image | None) -> bool:
     """Tell whether an image that came out is the one that went in, unchanged."""
-    from ij_omero.imagej._imageplus import from_imageplus, is_imageplus
+    from ij_omero.imagej import from_imageplus, is_imageplus
 
     if image is None or not is_imageplus(made):
         return False

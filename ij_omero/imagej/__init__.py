@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._cell_image import cell_image
+    from ._class_path import embedded_class_path
     from ._dataset import cells_of, to_dataset
     from ._dataset_arrays import array_to_dataset, from_dataset
     from ._dataset_planes import dataset_description, dataset_plane
@@ -41,6 +42,7 @@ _HOMES = {
     "dataset_description": "_dataset_planes",
     "dataset_plane": "_dataset_planes",
     "describe_script": "_scripts",
+    "embedded_class_path": "_class_path",
     "find_module": "_modules",
     "from_dataset": "_dataset_arrays",
     "from_imagej_rois": "_rois",
@@ -79,6 +81,7 @@ __all__ = [
     "dataset_description",
     "dataset_plane",
     "describe_script",
+    "embedded_class_path",
     "find_module",
     "from_dataset",
     "from_imagej_rois",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._connection import Connection
 from ._image import Image
 from ._indexing import ImageIndexError
+from ._java_images import java_image_source
 from ._opening import connect, kept_connection, open_image, open_store, save_image, split_address
 from ._running import is_script, run
 
@@ -14,6 +15,7 @@ __all__ = [
     "ImageIndexError",
     "connect",
     "is_script",
+    "java_image_source",
     "kept_connection",
     "open_image",
     "open_store",

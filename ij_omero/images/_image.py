@@ -188,7 +188,7 @@ class Image:
         """
         self._check_open()
         if self._dataset is None:
-            from ij_omero.imagej._dataset import to_dataset
+            from ij_omero.imagej import to_dataset
 
             self._dataset = to_dataset(self._cache)
         return self._dataset

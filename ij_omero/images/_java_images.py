@@ -30,8 +30,7 @@ def java_image_source(image: Any) -> PixelSource:
     from ij_omero.imagej import current
 
     if current() is not None:
-        from ij_omero.imagej._dataset import cells_of
-        from ij_omero.imagej._imageplus import from_imageplus, is_dataset, is_imageplus
+        from ij_omero.imagej import cells_of, from_imageplus, is_dataset, is_imageplus
 
         if is_imageplus(image):
             array = from_imageplus(image)
@@ -51,7 +50,7 @@ class _DatasetSource:
     hints = ReadHints()
 
     def __init__(self, dataset: Any) -> None:
-        from ij_omero.imagej._dataset_planes import dataset_description
+        from ij_omero.imagej import dataset_description
 
         self._dataset = dataset
         self.description = dataset_description(dataset)
@@ -63,7 +62,7 @@ class _DatasetSource:
         self, plane: PlaneIndex, region: Region | None = None, *, level: int = 0, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         """Read a region, as `PixelSource.read` says."""
-        from ij_omero.imagej._dataset_planes import dataset_plane
+        from ij_omero.imagej import dataset_plane
 
         if self._dataset is None:
             raise ReadError(f"{self.description.name!r} was closed")

@@ -151,7 +151,7 @@ class Saver:
     def _is_as_stored(self, image: Any, image_id: int) -> bool:
         """Tell whether an image has the pixels of a stored one; reads no further than to the first that differs."""
         from ij_omero.imagej import is_dataset, is_imageplus
-        from ij_omero.images._java_images import java_image_source
+        from ij_omero.images import java_image_source
 
         if not (is_imageplus(image) or is_dataset(image)):
             return False

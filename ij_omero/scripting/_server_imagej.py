@@ -59,7 +59,7 @@ def install_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | Non
     SetupError
         A jar is missing and cannot be downloaded.
     """
-    from ij_omero.imagej._class_path import embedded_class_path
+    from ij_omero.imagej import embedded_class_path
     from ij_omero.provision import cache_dir, find_java
 
     lib = scripts_folder(omerodir).parent

@@ -83,6 +83,8 @@ def test_layers_import_downwards_only(path: Path) -> None:
         parts = name.split(".")
         if parts[0] == "ij_omero" and len(parts) > 1 and parts[1] in LAYERS:
             assert parts[1] in allowed, f"{path}:{line}: {layer} may not import {parts[1]}"
+        if parts[0] == "ij_omero" and len(parts) > 2 and parts[1] != layer:
+            assert not parts[2].startswith("_"), f"{path}:{line}: {name} is private to {parts[1]}"
         assert parts[0] not in FORBIDDEN_OUTSIDE.get(layer, ()), f"{path}:{line}: {layer} may not import {parts[0]}"
 
 
