@@ -111,6 +111,8 @@ def parse_address(text: str | Path | ImageAddress) -> ImageAddress:
         return text
     if isinstance(text, Path):
         return _local(str(text))
+    if not isinstance(text, str):
+        raise AddressError(f"a {type(text).__name__} is no image address; {_EXPECTED}")
     text = text.strip()
     if not text:
         raise AddressError(f"empty image address; {_EXPECTED}")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ij_omero.errors import InvalidInputError
 
+from ._quantity import Quantity
 from ._region import PlaneIndex, Region
 
 if TYPE_CHECKING:
     import datetime
 
     from ._pixel_type import PixelType
-    from ._quantity import Quantity
     from ._rendering import RenderingSettings
 
 ImageId: TypeAlias = "int | str"
@@ -116,7 +116,7 @@ class ImageDescription:
     Raises
     ------
     InvalidInputError
-        A size is below 1, or the number of channels given is not ``size_c``.
+        A size is below 1, a distance or time has no unit, or the number of channels given is not ``size_c``.
     """
 
     name: str
@@ -155,6 +155,12 @@ class ImageDescription:
                 ) from None
             if size < 1:
                 raise InvalidInputError(f"size {axis} of image {self.name!r} is {size}; it must be at least 1")
+        for name in ("physical_size_x", "physical_size_y", "physical_size_z", "time_increment"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Quantity):
+                raise InvalidInputError(
+                    f"{name} of image {self.name!r} is {value!r}; expected a Quantity, such as Quantity(0.2, 'µm')"
+                )
         if not self.channels:
             object.__setattr__(self, "channels", tuple(Channel() for _ in range(self.size_c)))
         if len(self.channels) != self.size_c:

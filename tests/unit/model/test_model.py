@@ -51,6 +51,11 @@ def test_addresses(text: str, expected: dict[str, object]) -> None:
     assert parse_address(address) is address
 
 
+def test_what_is_no_text_is_no_address() -> None:
+    with pytest.raises(AddressError, match="NoneType is no image address"):
+        parse_address(None)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -80,6 +85,8 @@ def test_a_description_checks_itself() -> None:
         ImageDescription("a", PixelType.UINT8, 1.5, 1)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="size Z"):
         ImageDescription("a", PixelType.UINT8, 1, 1, 0)
+    with pytest.raises(InvalidInputError, match=r"physical_size_x .*Quantity"):
+        ImageDescription("a", PixelType.UINT8, 4, 4, physical_size_x=0.2)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="2 channels but 1"):
         ImageDescription("a", PixelType.UINT8, 1, 1, size_c=2, channels=(Channel(),))
     description = ImageDescription("a", PixelType.UINT16, 3, 4, 5, 6, 7)
