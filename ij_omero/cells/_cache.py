@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
-import logging
+import functools
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ij_omero.errors import InvalidInputError, ReadError, StorageError
+from ij_omero.errors import InvalidInputError
 from ij_omero.model import Region
 from ij_omero.pixels import check_request
 
 from ._autosave import autosaver
+from ._body import CacheBody, close_before_others_exit, look_after
 from ._budget import process_budget
 from ._digest import digest_of
 from ._edit_store import EditStore
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from ._entry import Entry, ForeignCells
     from ._prefetch import Prefetch
 
-_log = logging.getLogger(__name__)
 DEFAULT_BOUND = 512 << 20
 AUTOSAVE_SECONDS = 5.0
 
@@ -107,19 +106,28 @@ class CellCache:
         self._grid = CellGrid.over(source.description, source.levels[level], cell_shape)
         self._spill_root = spill if spill is not None else edits_dir()
         self._address = None if address is None else str(address)
-        self._edits = EditStore(self._make_folder, spill_limit)
+        make_folder = functools.partial(
+            EditFolder.create,
+            self._spill_root,
+            address=self._address,
+            image_name=source.description.name,
+            level=level,
+            dtype=self._dtype.str,
+            grid=self._grid,
+        )
+        self._edits = EditStore(make_folder, spill_limit)
         memory = CellMemory(self._cell_bytes, bound // 16 // self._cell_bytes)
         self._residents = Residents(bound, self._dtype, memory, self._edits.put)
         self._entries = self._residents.entries
         self._loader = CellLoader(source, self._grid, level, self._residents, self._edits, memory)
         self._lock = threading.Lock()
-        self._saved: dict[int, int] = {}
-        self._closed = False
         self._prefetcher = Prefetcher(weakref.WeakMethod(self._loader.load_block), source.hints.parallel)
+        self.body = CacheBody(source, self._dtype, self._residents, self._edits, self._loader, self._prefetcher)
+        """The parts of the cache; not for users."""
         process_budget.add(self._residents)
         if autosave is not None:
             autosaver.add(self, autosave)
-        _open_caches.add(self)
+        look_after(self, self.body)
 
     @classmethod
     def reopen(cls, source: PixelSource, folder: EditFolder, **options: Any) -> Self:
@@ -187,7 +195,7 @@ class CellCache:
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
-        return self._closed
+        return self.body.closed
 
     @property
     def bound(self) -> int:
@@ -208,7 +216,7 @@ class CellCache:
         return LoadStates(
             total=len(self._grid),
             loaded=len(self._entries),
-            edited=len(spilled | self._unsaved().keys()),
+            edited=len(spilled | self.body.unsaved().keys()),
             spilled=len(spilled),
             retired=self._residents.retired_count,
             reads=self._loader.reads,
@@ -221,7 +229,7 @@ class CellCache:
         d = self.description
         return (
             f"<CellCache of {d.name!r}: {self._grid.dimensions} (X, Y, C, Z, T) {self._dtype.name}, "
-            f"{len(self._entries)} of {len(self._grid)} cells loaded{', closed' if self._closed else ''}>"
+            f"{len(self._entries)} of {len(self._grid)} cells loaded{', closed' if self.closed else ''}>"
         )
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -342,23 +350,14 @@ class CellCache:
 
     def dirty_cells(self) -> list[int]:
         """Return the numbers of all cells with edits, in memory or on disk."""
-        return sorted(self._edits.digests.keys() | self._unsaved().keys())
+        return sorted(self._edits.digests.keys() | self.body.unsaved().keys())
 
     def autosave(self) -> int:
         """Store the edits that are only in memory, and return how many cells that were.
 
         What is stored survives the death of this process; `flush` makes it survive a loss of power too.
         """
-        count = 0
-        for entry in self._residents.everything():
-            # one lock from the look to the commit, or an older state could be stored over a newer one
-            with entry.lock:
-                found = None if entry.gone else entry.edited(self._dtype)
-                if found is not None:
-                    self._edits.put([(entry.index, *found)])
-                    entry.digest = found[1]
-                    count += 1
-        return count
+        return self.body.autosave()
 
     def flush(self) -> None:
         """Store all edits on disk; when it returns, they survive a loss of power.
@@ -389,7 +388,7 @@ class CellCache:
 
     def mark_saved(self) -> None:
         """Take note that all edits of this moment were saved elsewhere: closing need not keep them any more."""
-        self._saved = self._edit_digests()
+        self.body.saved = self.body.edit_digests()
 
     # -- loading ahead ---------------------------------------------------------------------------------------------
 
@@ -424,9 +423,8 @@ class CellCache:
             self._loader.check_open()
             if self._residents.face is None:
                 self._residents.face = make()
-                # exit hooks run last in, first out: cells in the other runtime are read before it ends
-                atexit.unregister(_close_all)
-                atexit.register(_close_all)
+                # cells in the other runtime are read at exit, before it ends
+                close_before_others_exit()
             return self._residents.face
 
     def hand_out(self, index: int) -> Any:
@@ -449,6 +447,7 @@ class CellCache:
                     if entry.digest is None:
                         entry.digest = digest_of(home, index)
                     home = entry.home = face.take(index, entry.region, home)
+                    entry.written = True
                 elif entry.retired:
                     self._residents.revive(entry)
                 return home.hand_out()
@@ -465,28 +464,8 @@ class CellCache:
         StorageError, DiskFullError
             Edits could not be stored; the cache stays open.
         """
-        if self._closed:
-            return
-        self._prefetcher.stop()
-        if not discard and self._edit_digests() != self._saved:
-            self.flush()
-            _log.warning(
-                "unsaved edits of %r are kept: `ij-omero edits recover %s`", self.description.name, self.edit_id
-            )
-        else:
-            discard = True
-        self._closed = True
-        self._loader.close()
+        self.body.close(discard=discard)
         autosaver.remove(self)
-        process_budget.remove(self._residents)
-        if self._residents.face is not None:
-            self._residents.face.close()
-        for entry in self._residents.everything():
-            with entry.lock:
-                self._residents.drop(entry)
-        self._edits.close(delete=discard)
-        self._source.close()
-        _open_caches.discard(self)
 
     def __enter__(self) -> Self:
         """Return the cache."""
@@ -496,37 +475,11 @@ class CellCache:
         """Close it."""
         self.close()
 
-    def __del__(self) -> None:
-        """Close what nobody can reach any more, keeping its edits."""
-        if getattr(self, "_closed", True):
-            return
-        # not here: the collector may run in the middle of anything, with any lock held
-        try:
-            threading.Thread(target=self._close_unreachable, name="ij-omero-close").start()
-        except RuntimeError:  # the interpreter ends
-            self._close_unreachable()
-
-    def _close_unreachable(self) -> None:
-        try:
-            self.close()
-        except (StorageError, ReadError):
-            _log.exception("edits of %r could not be kept", self.description.name)
-
     # -- within ----------------------------------------------------------------------------------------------------
 
     @property
     def _cell_bytes(self) -> int:
         return self._grid.cell_width * self._grid.cell_height * self._dtype.itemsize
-
-    def _make_folder(self) -> EditFolder:
-        return EditFolder.create(
-            self._spill_root,
-            address=self._address,
-            image_name=self.description.name,
-            level=self._level,
-            dtype=self._dtype.str,
-            grid=self._grid,
-        )
 
     def _write_cell(self, index: int, whole: bool, part: Region, pixels: npt.NDArray[Any]) -> None:
         while True:
@@ -539,20 +492,6 @@ class CellCache:
                     entry.store(within, pixels)
                     entry.used = True
                     return
-
-    def _unsaved(self) -> dict[int, int]:
-        """Return number and digest of the cells in memory whose content is neither the source's nor on disk."""
-        unsaved = {}
-        for entry in self._residents.everything():
-            with entry.lock:
-                found = None if entry.gone else entry.edited(self._dtype)
-                if found is not None:
-                    unsaved[entry.index] = found[1]
-        return unsaved
-
-    def _edit_digests(self) -> dict[int, int]:
-        """Return the digests of all edited cells."""
-        return {**self._edits.digests, **self._unsaved()}
 
     def _revert_cell(self, index: int) -> None:
         plane, region = self._grid.locate(index)
@@ -577,15 +516,3 @@ class CellCache:
             return True
 
         self._loader.when_settled(index, revert)
-
-
-_open_caches: weakref.WeakSet[CellCache] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    for cache in list(_open_caches):
-        try:
-            cache.close()
-        except StorageError:
-            _log.exception("edits of %r could not be kept", cache.description.name)

@@ -58,7 +58,9 @@ class Entry:
     home
         Where the pixels are, and where all writes go.
     digest
-        Checksum of what the source or the spill holds; None as long as nobody can have written to the cell.
+        Checksum of what the source or the spill holds; None as long as nobody needed it.
+    written
+        Whether the content may differ from that; a foreign home is written to without telling.
     lock
         Held by whoever writes, moves, stores or evicts the cell; never for another cell's sake.
     used
@@ -69,7 +71,7 @@ class Entry:
         Whether the other runtime no longer hands it out, and only its present holders may write to it.
     """
 
-    __slots__ = ("digest", "gone", "home", "index", "lock", "nbytes", "plane", "region", "retired", "used")
+    __slots__ = ("digest", "gone", "home", "index", "lock", "nbytes", "plane", "region", "retired", "used", "written")
 
     def __init__(
         self, index: int, plane: PlaneIndex, region: Region, pixels: npt.NDArray[Any], digest: int | None
@@ -84,6 +86,7 @@ class Entry:
         self.used = False
         self.gone = False
         self.retired = False
+        self.written = False
 
     @property
     def foreign(self) -> ForeignHome | None:
@@ -113,7 +116,7 @@ class Entry:
         self, dtype: np.dtype[Any], scratch: npt.NDArray[Any] | None = None
     ) -> tuple[npt.NDArray[Any], int] | None:
         """Return pixels and digest of a cell that is neither as in the source nor as on disk; the lock is held."""
-        if self.digest is None:
+        if not self.written:
             return None
         pixels = self.snapshot(dtype, scratch)
         digest = digest_of(pixels, self.index)
@@ -127,4 +130,5 @@ class Entry:
             return
         if self.digest is None:
             self.digest = digest_of(home, self.index)
+        self.written = True
         home[within.y : within.y + within.height, within.x : within.x + within.width] = pixels

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ij_omero.cells import CellCache
+from ij_omero.cells import CellCache, list_edits, recover_edits
 from ij_omero.cells._residents import RETIRED_FLOOR
 from ij_omero.errors import ReadError, UnsupportedPixelTypeError
 from ij_omero.imagej import _cell_image
@@ -264,7 +264,7 @@ def test_an_image_that_nobody_uses_is_collected_on_both_sides(tmp_path: Path) ->
     system = java_class("java.lang.System")
     cells = open_cells(tmp_path, ArraySource(describe(64, 64)))
     image = cell_image(cells)
-    at(image.randomAccess(), 1, 1)
+    at(image.randomAccess(), 1, 1).setReal(9.0)
     weak_image = java_class("java.lang.ref.WeakReference")(image)
     weak_cells = weakref.ref(cells)
     del cells
@@ -282,6 +282,14 @@ def test_an_image_that_nobody_uses_is_collected_on_both_sides(tmp_path: Path) ->
         patience.wait(0.05)
     assert weak_image.get() is None
     assert weak_cells() is None
+    # what Java wrote is kept although nobody closed the image
+    for _ in range(3000):
+        if [edit.in_use for edit in list_edits(tmp_path)] == [False]:
+            break
+        patience.wait(0.01)
+    (edit,) = list_edits(tmp_path)
+    with recover_edits(edit.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None) as again:
+        assert again.read(P0, Region(1, 1, 1, 1))[0, 0] == 9
 
 
 def test_closing_lets_go_of_java_memory(tmp_path: Path) -> None:

@@ -256,11 +256,12 @@ def test_an_image_that_is_dropped_without_closing_keeps_its_edits(tmp_path: Path
     cells.write(P0, None, 5)
     del cells
     gc.collect()
-    for thread in threading.enumerate():
-        if thread.name == "ij-omero-close":
-            thread.join(30)
+    patience = threading.Event()
+    for _ in range(3000):
+        if [edit.in_use for edit in list_edits(tmp_path)] == [False]:
+            break
+        patience.wait(0.01)
     (edit,) = list_edits(tmp_path)
-    assert not edit.in_use
     with recover_edits(edit.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None) as again:
         assert (again.read(P0) == 5).all()
 
