@@ -68,6 +68,8 @@ def run_job(client: Any, identifier: str) -> int:
     int
         The exit status: 0, or 1 where something failed; what, is in ``Message`` and on standard error.
     """
+    import omero.clients  # noqa: F401 - the classes of omero.model are there only after it
+
     _log_to_streams()
     started = time.monotonic()
     with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="ij-omero-edits-") as edits:
@@ -80,8 +82,8 @@ def run_job(client: Any, identifier: str) -> int:
             for key, value in outputs.items():
                 client.setOutput(key, value)
             return progress.exit_code
-        except (IJOmeroError, OSError) as error:
-            _fail(client, str(error))
+        except Exception as error:
+            _fail(client, error)
             return 1
         finally:
             client.closeSession()
@@ -112,9 +114,9 @@ def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progr
             job.say(f"{module.title}: {number} of {len(runs)}, {what}")
             try:
                 progress.done.append(_run_one(saver, module, parameters, values, run, places))
-            except (IJOmeroError, OSError) as error:
-                progress.failed[what] = str(error)
-                _log.error("%s failed: %s", what, error)
+            except Exception as error:  # whatever one image meets, the others are still done
+                progress.failed[what] = _said(error)
+                _log.error("%s failed: %s", what, _said(error), exc_info=_is_unforeseen(error))
             longest = max(longest, time.monotonic() - started - spent)
     message = _message(module, progress, len(runs), limit)
     _log.info("%s", message)
@@ -303,15 +305,26 @@ def _time_limit(client: Any) -> float:
         return _DEFAULT_LIMIT_S
 
 
-def _fail(client: Any, text: str) -> None:
+def _fail(client: Any, error: Exception) -> None:
     """Say why the script failed: on standard error, and as its message."""
     import Ice
     import omero
     from omero.rtypes import rstring
 
-    _log.error("%s", text)
+    _log.error("%s", _said(error), exc_info=_is_unforeseen(error))
     with contextlib.suppress(omero.ServerError, Ice.Exception):  # without a session there is nobody to tell
-        client.setOutput(MESSAGE_KEY, rstring(f"Failed: {text}"))
+        client.setOutput(MESSAGE_KEY, rstring(f"Failed: {_said(error)}"))
+
+
+def _said(error: Exception) -> str:
+    """Return an error's own words; a server's exception has them in ``message``."""
+    words = getattr(error, "message", None) or str(error)
+    text = " ".join(str(words).split())
+    return f"{type(error).__name__}: {text}" if _is_unforeseen(error) else text
+
+
+def _is_unforeseen(error: Exception) -> bool:
+    return not isinstance(error, (IJOmeroError, OSError))
 
 
 def _log_to_streams() -> None:
