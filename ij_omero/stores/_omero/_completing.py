@@ -62,6 +62,8 @@ def complete_image(connection: Connection, image: NewImage) -> None:
     rendering = query.end_findByQuery(settings)
     if rendering is not None:
         _fill_rendering(rendering, image.description, image.ranges, _enumerations(connection))
+        # As a mere reference: with loaded pixels the server mixes up the ids of image and pixels where they differ.
+        rendering.pixels = omero.model.PixelsI(image.pixels_id, False)
         changed.append(rendering)
     finished = query.end_get(stored)
     finished.name = omero.rtypes.rstring(image.description.name)

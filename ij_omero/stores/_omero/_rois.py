@@ -144,7 +144,7 @@ def _without_dropped(
     stored = {roi.id.val: roi for roi in _stored(connection, image_id, context)}
     changed = []
     for roi in rois:
-        old = stored.get(int(roi.roi_id)) if str(roi.roi_id).isdecimal() else None
+        old = stored.get(_number_of(roi))
         if old is None:
             continue
         kept = {(shape.shape_id, _CLASSES[type(shape)]) for shape in roi.shapes}
@@ -159,10 +159,16 @@ def _without_dropped(
     return {roi.id.val: roi for roi in _stored(connection, image_id, context)}
 
 
+def _number_of(roi: Roi) -> int:
+    """Return a ROI's id as a number, 0 where it has none."""
+    text = str(roi.roi_id)
+    return int(text) if text.isdecimal() else 0
+
+
 def _filled(roi: Roi, image_id: int, known: dict[int, Any]) -> Any:
     if not roi.shapes:
         raise InvalidInputError(f"ROI {roi.name!r} has no shapes; OMERO and its viewers need at least one")
-    stored = known.get(int(roi.roi_id)) if roi.roi_id is not None and str(roi.roi_id).isdecimal() else None
+    stored = known.get(_number_of(roi))
     if stored is None:
         stored = omero.model.RoiI()
         stored.image = omero.model.ImageI(image_id, False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def test_bands_cover_the_region_once(region: Region, tile_height: int, stores: i
     for piece in pieces:
         assert region.contains(piece)
         assert piece.width * piece.height * 2 <= MAX_CALL
-    for first, second in zip(pieces, pieces[1:], strict=False):
+    for first, second in itertools.pairwise(pieces):
         assert first.intersection(second) is None
 
 
