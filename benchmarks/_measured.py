@@ -1,0 +1,62 @@
+"""Side by side: ours and a peer in alternation, medians, one table, rows as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Table:
+    """Takes measurements down and prints them; `ratio` above 1 means better than the peer."""
+
+    def __init__(self, description: str) -> None:
+        parser = argparse.ArgumentParser(description=description)
+        parser.add_argument("--json", type=Path, help="write the rows to this file too")
+        parser.add_argument("--repeats", type=int, default=9, help="how often each is measured")
+        self.options = parser.parse_args()
+        self.rows: list[dict[str, Any]] = []
+
+    def seconds(self, *works: Callable[[], object]) -> list[float]:
+        """Return the median time of each, run in alternation after one run that is not counted."""
+        for work in works:
+            work()
+        taken: list[list[float]] = [[] for _ in works]
+        for _ in range(self.options.repeats):
+            for times, work in zip(taken, works, strict=True):
+                began = time.perf_counter()
+                work()
+                times.append(time.perf_counter() - began)
+        return [statistics.median(times) for times in taken]
+
+    def row(
+        self,
+        what: str,
+        unit: str,
+        ours: float,
+        *,
+        goal: float | None = None,
+        peer: float | None = None,
+        peer_name: str = "",
+    ) -> None:
+        """Take a figure down; figures per second are better when larger, all others when smaller."""
+        larger = unit.endswith("/s")
+        ratio = None if not peer else (ours / peer if larger else peer / ours)
+        met = None if goal is None else (ours >= goal if larger else ours <= goal)
+        figures = {"ours": ours, "peer": peer, "peer_name": peer_name, "ratio": ratio, "goal": goal, "met": met}
+        self.rows.append({"what": what, "unit": unit, **figures})
+        told = f"{what:<62} {ours:>10.3g} {unit:<8}"
+        told += f" {peer_name} {peer:.3g}, ratio {ratio:.2f}" if peer and ratio else ""
+        told += "" if goal is None else f"  goal {goal:g}: {'met' if met else 'NOT MET'}"
+        print(told, flush=True)
+
+    def finish(self) -> None:
+        """Write the rows where they were asked for."""
+        if self.options.json:
+            self.options.json.write_text(json.dumps(self.rows, indent=1))
