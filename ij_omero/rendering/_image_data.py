@@ -145,7 +145,7 @@ def _pixel_range(description: ImageDescription) -> list[float]:
     """Return the range of the type's bytes; for floats too, where it means nothing, as in the original."""
     dtype = description.pixel_type.dtype
     top = 1 << (8 * dtype.itemsize)
-    signed = dtype.kind not in "bu"
+    signed = dtype.kind not in ("b", "u")
     return [-top // 2, top // 2 - 1] if signed else [0, top - 1]
 
 

@@ -11,6 +11,8 @@ from ._colors import SHARE_OFFSET, Mix
 from ._quantization import Lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from ._colors import ColorMixer
@@ -19,8 +21,18 @@ if TYPE_CHECKING:
 _WHOLE, _TABLE, _SHARE = int(Mix.WHOLE), int(Mix.TABLE), int(Mix.SHARE)
 _OFFSET = SHARE_OFFSET
 _ZERO, _TOP = np.float32(0), np.float32(255.5)
-# the release of the interpreter's lock lets a server render several tiles at once
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+def _compiled(function: Callable[..., None]) -> Any:
+    """Compile without the interpreter's lock, so that a server renders several tiles at once.
+
+    The machine code is kept on disk where numba finds a folder that it may write to.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        return numba.njit(**options)(function)
 
 
 @_compiled
