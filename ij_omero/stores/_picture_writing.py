@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,11 +95,11 @@ def _write_ome_tiff(source: PixelSource, path: Path, progress: Progress) -> None
     sizes = pyramid_sizes(description.size_x, description.size_y, _TILE)
     dtype = description.pixel_type.dtype
     # The tiles of a file's smaller levels come after all of the larger: they wait in a file beside it
-    levels = [
-        np.memmap(path.with_suffix(f".level-{level}"), dtype, "w+", shape=(*description.shape[:3], height, width))
-        for level, (width, height) in enumerate(sizes)
-        if level
-    ]
+    levels = []
+    for level, (width, height) in list(enumerate(sizes))[1:]:
+        waiting = path.with_suffix(f".level-{level}")
+        levels.append(np.memmap(waiting, dtype, "w+", shape=(*description.shape[:3], height, width)))
+        _reserve(waiting)
     options: dict[str, Any] = {
         "photometric": "minisblack",
         "tile": (_TILE, _TILE),
@@ -124,6 +125,13 @@ def _write_ome_tiff(source: PixelSource, path: Path, progress: Progress) -> None
                 **(first if level == 0 else {"subfiletype": 1}),
                 **options,
             )
+
+
+def _reserve(path: Path) -> None:
+    """Take a file's room on the disk now: a disk that is full under a memory map ends the process with SIGBUS."""
+    if sys.platform == "linux":
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _full_size_tiles(
@@ -225,6 +233,7 @@ def _told(description: ImageDescription) -> str:
 def _write_npy(source: PixelSource, path: Path, progress: Progress) -> None:
     description = source.description
     array = np.lib.format.open_memmap(path, "w+", description.pixel_type.dtype, description.shape)
+    _reserve(path)
     planes = description.plane_indices()
     with contextlib.closing(array._mmap):  # type: ignore[attr-defined]
         for done, plane in enumerate(planes, 1):
