@@ -144,8 +144,8 @@ def _close_left_behind() -> None:
 def _close(body: CacheBody) -> None:
     try:
         body.close()
-    except (IJOmeroError, RuntimeError):
-        _log.exception("edits of %r could not be kept", body.source.description.name)
+    except (IJOmeroError, RuntimeError) as error:
+        _log.error("edits of %r could not be kept: %s", body.source.description.name, error)
 
 
 @atexit.register

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import shutil
 import struct
 import threading
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ _HEADER = struct.Struct("<4sHxxQQQ")  # magic, version, cell, bytes, digest
 _KEY = struct.Struct(">QB")  # cell, 0 for its header or 1 for its pixels
 _COUNT = b"count"
 _NUMBER = struct.Struct(">Q")
+_FULL = 1 << 20  # a disk with fewer bytes free counts as full
 _LARGEST_MAP = 1 << 43  # address space, not memory or disk
 
 
@@ -268,6 +270,10 @@ class CellSpill:
     def _storage_error(self, error: Exception) -> StorageError:
         text = str(error)
         code = next((c for c in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES) if os.strerror(c) in text), 0)
+        with contextlib.suppress(OSError):
+            # LMDB calls a write that ended early an I/O error; on a full disk, that is how they end
+            if code == errno.EIO and shutil.disk_usage(self.folder.path).free < _FULL:
+                code = errno.ENOSPC
         if isinstance(error, lmdb.MapFullError):
             return DiskFullError(
                 f"the edits in {self.folder.path} reached their limit of {self._limit} bytes; edited pixels stay in "
