@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 HOME_VARIABLE = "IJ_OMERO_SERVER_HOME"
 _STATE = "ij-omero-server.json"
 _LOCK = ".lock"
+_HALF_WAY = ".half-way"  # lies in a folder that is a server's and has no state file
 
 
 def default_home() -> Path:
@@ -60,9 +61,11 @@ class Home:
         """Change what is known of the server."""
         content = json.dumps({**self.state(), **changes}, indent=1)
         write_whole(self._state, content.encode(), mode=0o600)
+        (self.folder / _HALF_WAY).unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Make the folder one that no server is known of; it may then be deleted in any order."""
+        (self.folder / _HALF_WAY).touch()
         self._state.unlink(missing_ok=True)
 
     def exists(self) -> bool:
@@ -73,11 +76,11 @@ class Home:
         """Refuse a folder that holds something else."""
         if self.folder.exists() and not self.folder.is_dir():
             raise InvalidInputError(f"{self.folder} is a file, but a server's home must be a folder: name another")
-        # a wipe that was broken off leaves no state file, but the folders of a server
+        # a wipe or a first start that was broken off leaves no state file, but the folders of a server
         known = {_LOCK, _STATE, self.processes.name}
         if self.folder.is_dir() and not self.exists():
             others = sorted({entry.name for entry in self.folder.iterdir()} - known)
-            if others and not (self.folder / ".wiping").exists():
+            if others and not (self.folder / _HALF_WAY).exists():
                 raise InvalidInputError(
                     f"{self.folder} is not empty and was not made by a local server ({', '.join(others[:3])} ...): "
                     "name another folder"
@@ -86,11 +89,14 @@ class Home:
     def make(self) -> None:
         """Create the folders."""
         below = ("etc", "lib/server", "lib/python", "lib/scripts", "lib/client", "var/log")
+        # where it ends half-way, on a full disk for example, the folder is still known as a server's
+        make_folder(self.folder)
+        if not self.exists():
+            (self.folder / _HALF_WAY).touch()
         folders = (self.etc, self.log, self.data, self.tmp, self.userdir, *(self.omerodir / name for name in below))
         for folder in folders:
             make_folder(folder)
         self.etc.chmod(0o700)
-        (self.folder / ".wiping").unlink(missing_ok=True)
 
     def locked(self, progress: Progress) -> AbstractContextManager[None]:
         """Keep other launchers of this home waiting."""

@@ -190,8 +190,6 @@ class LocalServer:
             self._launch.stop(kindly=False, patience_s=0)
             if outside := self._home.state().get("outside"):
                 shutil.rmtree(outside, ignore_errors=True)
-            # a wipe that is broken off from here on must be known as one
-            (self.home / ".wiping").touch()
             self._home.forget()
             shutil.rmtree(self.home, ignore_errors=True)
             if self.home.exists():

@@ -36,7 +36,7 @@ def test_a_folder_with_other_things_in_it_is_refused_and_left_alone(tmp_path: Pa
 def test_a_wipe_that_was_broken_off_can_be_finished(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.make()
-    (home.folder / ".wiping").touch()
+    (home.folder / ".half-way").touch()
     LocalServer(home.folder).wipe()
     assert not home.folder.exists()
 
