@@ -11,12 +11,18 @@ from ij_omero.errors import IJOmeroError
 
 from ._packages import group_names, set_up
 
+_SILENCE_S = 10.0
+
 
 class _Lines:
-    """Progress on standard error: a line for each step, counts on one line where a terminal shows it."""
+    """Progress on standard error: a line for each step, counts on one line where a terminal shows it.
+
+    Elsewhere, as in the log of continuous integration, counts come now and then.
+    """
 
     def __init__(self) -> None:
         self._began, self._open = time.monotonic(), False
+        self._last = self._began
 
     def __call__(self, message: str, done: int | None = None, total: int | None = None) -> None:
         seconds = f"{time.monotonic() - self._began:6.1f} s  "
@@ -24,10 +30,10 @@ class _Lines:
         if total and done != total and sys.stderr.isatty():
             sys.stderr.write(f"\r\033[K{seconds}{message}{counted}")
             self._open = True
-        elif not total or done in (0, total):
+        elif not total or done in (0, total) or time.monotonic() - self._last > _SILENCE_S:
             start = "\r\033[K" if self._open else ""
             sys.stderr.write(f"{start}{seconds}{message}{counted}\n")
-            self._open = False
+            self._open, self._last = False, time.monotonic()
         sys.stderr.flush()
 
 
