@@ -294,6 +294,8 @@ def _start_jvm(java: Java, jars: Sequence[Path], max_heap: str | None, options: 
 
     arguments = [
         "-Djava.awt.headless=true",
+        # Java asks the user database, not $HOME, and complains where that names no folder
+        f"-Duser.home={Path.home()}",
         "--add-opens=java.base/java.lang=ALL-UNNAMED",
         "--add-opens=java.base/java.util=ALL-UNNAMED",
         "--enable-native-access=ALL-UNNAMED",
