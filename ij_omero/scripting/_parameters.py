@@ -114,6 +114,11 @@ def clean_text(text: str, longest: int = _LONGEST_TEXT) -> str:
     return text if len(text) <= longest else text[: longest - 4] + " ..."
 
 
+def choice_text(choice: Any) -> str:
+    """Return how a choice is offered: `omero script launch` drops what follows ``=`` in a value, so ``:`` stands for it."""
+    return clean_text(str(choice)).replace("=", ":")
+
+
 def _selection(image_inputs: int) -> list[ScriptParameter]:
     """Return the two parameters that OMERO.web fills from what is selected."""
     several = f" Each run takes {image_inputs} images, in this order." if image_inputs > 1 else ""
@@ -139,7 +144,7 @@ def _keys(items: Sequence[ModuleParameter], images: Sequence[bool]) -> list[str]
 
 
 def _input(item: ModuleParameter, type_: OmeroType, key: str) -> ScriptParameter:
-    values = tuple(dict.fromkeys(clean_text(str(choice)) for choice in item.choices))
+    values = tuple(dict.fromkeys(choice_text(choice) for choice in item.choices))
     kind = type_.kind
     if values and type_.role is Role.VALUE:
         # `omero script params` joins the values, so they are texts whatever they stand for
@@ -216,7 +221,7 @@ def _default(value: Any, kind: Kind, values: tuple[str, ...]) -> Any:
     if kind.is_number:
         return _number(value, kind)
     if kind is Kind.STRING:
-        text = clean_text(str(value))
+        text = choice_text(value) if values else clean_text(str(value))
         return text if not values or text in values else None
     return None  # a list's default would have to be of the element type; the module applies its own
 

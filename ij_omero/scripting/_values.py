@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import InvalidInputError
 
-from ._parameters import clean_text
+from ._parameters import choice_text, clean_text
 from ._types import Kind, Role
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def module_value(parameter: ScriptParameter, described: ModuleParameter, value: 
         return None
     if described.choices and parameter.role is Role.VALUE:
         for choice in described.choices:
-            if clean_text(str(choice)) == value:
+            if choice_text(choice) == value:
                 return choice
         raise InvalidInputError(f"{parameter.key} is {value!r}; expected one of {', '.join(parameter.values)}")
     if parameter.kind is Kind.STRING and described.java_type.startswith("java.util.") and "Map" in described.java_type:

@@ -223,7 +223,7 @@ def _some(parameter: Any) -> str:
 
     choices = unwrap(parameter.values)
     if choices:
-        return str(next((one for one in choices if "=" not in one), choices[0]))
+        return str(choices[0])
     for bound in (parameter.min, parameter.max):
         if bound is not None:
             return str(bound.val)

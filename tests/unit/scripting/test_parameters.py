@@ -108,6 +108,13 @@ def test_choices_are_texts_and_come_back_as_they_were() -> None:
         module_value(one, item, "7")
 
 
+def test_a_choice_with_an_equals_sign_can_be_given_on_a_command_line() -> None:
+    item = ModuleParameter("rule", "java.lang.String", choices=("a=1", "b"), default="a=1")
+    one = shown(item)["Rule"]
+    assert (one.values, one.default) == (("a:1", "b"), "a:1")
+    assert module_value(one, item, "a:1") == "a=1"
+
+
 def test_a_map_is_json() -> None:
     item = ModuleParameter("settings", "java.util.Map")
     one = shown(item)["Settings"]
