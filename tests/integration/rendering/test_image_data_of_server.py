@@ -64,7 +64,7 @@ def image_id(dtype: str, user: OmeroUser) -> int:
         pixels.physicalSizeY = LengthI(0.3, UnitsLength.MICROMETER)
         gateway.getUpdateService().saveObject(pixels)
         for channel, name in zip(
-            gateway.getObject("Image", number).getChannels(noRE=True), ("DAPI", None, ""), strict=True
+            gateway.getObject("Image", number).getChannels(), ("DAPI", None, ""), strict=True
         ):
             logical = channel.getLogicalChannel()._obj
             logical.name = None if name is None else rstring(name)
