@@ -115,7 +115,7 @@ def clean_text(text: str, longest: int = _LONGEST_TEXT) -> str:
 
 
 def choice_text(choice: Any) -> str:
-    """Return how a choice is offered: `omero script launch` drops what follows ``=`` in a value, so ``:`` stands for it."""
+    """Return how a choice is offered: with ``:`` for ``=``, from which on `omero script launch` drops a value."""
     return clean_text(str(choice)).replace("=", ":")
 
 
