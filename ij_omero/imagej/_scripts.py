@@ -134,9 +134,10 @@ def _is_macro(name: str) -> bool:
 def _script_info(name: str, text: str) -> Any:
     import jpype
 
+    context = start().context
     reader = jpype.JClass("java.io.StringReader")(text)
     try:
-        info = java_class("org.scijava.script.ScriptInfo")(start().context, name, reader)
+        info = java_class("org.scijava.script.ScriptInfo")(context, name, reader)
         info.inputs()
     except jpype.JException as error:
         raise InvalidInputError(f"the #@ parameters of {name} cannot be read: {error}") from error

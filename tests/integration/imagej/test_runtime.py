@@ -146,3 +146,10 @@ def test_damaged_patched_classes_are_made_again() -> None:
     again = headless_jar(imagej_class_path(), find_java())
     assert again == jar
     assert jar.stat().st_size > len(copy) // 2
+
+
+def test_the_first_call_starts_imagej_whichever_it_is() -> None:
+    done = run_script(
+        "from ij_omero import imagej\nprint(imagej.describe_script('#@ Integer n\\n', 'ijm').input('n').name)\n"
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "n"), done.stderr
