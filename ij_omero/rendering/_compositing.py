@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ij_omero.model import ChannelRendering
 
 _BAND_PIXELS = 1 << 16
-_SUMMED_AT_ONCE = 256  # so many channels of 255 fit into 16 bits
 MODELS = ("rgb", "greyscale")
 
 
@@ -85,8 +84,7 @@ def render_planes(
         mixer = _GREY if model == "greyscale" else _mixer_of(channel, lookup_tables)
         prepared.append((plane, quantizer_for(channel, plane.dtype), mixer))
     worker: Kernel = choose_kernel(kernel)
-    dtype = np.uint16 if len(prepared) <= _SUMMED_AT_ONCE else np.uint32
-    sums: npt.NDArray[Any] = np.empty((3, _band_rows(shape), shape[1]), dtype)
+    sums = np.empty((3, _band_rows(shape), shape[1]), np.uint8)
     for rows in _bands(shape):
         band = sums[:, : rows.stop - rows.start]
         band.fill(0)

@@ -29,12 +29,12 @@ class Kernel(Protocol):
     """Adds channels up, band by band."""
 
     def add(
-        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint16]
+        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint8]
     ) -> None:
-        """Add a band (Y, X) to the sums (3, Y, X)."""
+        """Add a band (Y, X) to the sums (3, Y, X), which stay at 255."""
 
-    def finish(self, sums: npt.NDArray[np.uint16], out: npt.NDArray[np.uint8]) -> None:
-        """Write the sums, clipped to 255, as (Y, X, 3)."""
+    def finish(self, sums: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
+        """Write the sums as (Y, X, 3)."""
 
 
 def choose_kernel(name: str = "auto") -> Kernel:
@@ -84,51 +84,59 @@ class NumpyKernel:
     """The kernel that is always there."""
 
     def __init__(self) -> None:
-        self._floats = np.empty(0, np.float32)
-        self._levels = np.empty(0, np.uint8)
+        self._make_buffers(0)
+
+    def _make_buffers(self, size: int) -> None:
+        self._floats = np.empty(size, np.float32)
+        self._levels, self._shares, self._room = (np.empty(size, np.uint8) for _ in range(3))
+
+    @staticmethod
+    def _part(buffer: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        return buffer[: shape[0] * shape[1]].reshape(shape)
 
     def add(
-        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint16]
+        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint8]
     ) -> None:
-        """Add a band (Y, X) to the sums (3, Y, X)."""
+        """Add a band (Y, X) to the sums (3, Y, X), which stay at 255."""
         levels = self.quantize(pixels, quantizer)
         for component, mix, table, share in mixer.parts:
-            total = sums[component]
             if mix is Mix.WHOLE:
-                np.add(total, levels, out=total)
+                added = levels
             elif mix is Mix.TABLE:
-                np.add(total, table.take(levels), out=total)
+                added = table.take(levels, out=self._part(self._shares, levels.shape), mode="wrap")
             else:
-                floats = self._floats[: levels.size].reshape(levels.shape)
+                floats, added = self._part(self._floats, levels.shape), self._part(self._shares, levels.shape)
                 np.multiply(levels, share, out=floats)
                 np.add(floats, SHARE_OFFSET, out=floats)
-                np.add(total, floats.astype(np.uint8), out=total)
+                np.copyto(added, floats, casting="unsafe")
+            total, room = sums[component], self._part(self._room, levels.shape)
+            # an addition in 8 bits that stays at 255 is faster than one in 16 bits that is clipped later
+            np.invert(total, out=room)
+            np.minimum(room, added, out=room)
+            np.add(total, room, out=total)
 
     def quantize(self, pixels: npt.NDArray[Any], quantizer: Quantizer) -> npt.NDArray[np.uint8]:
         """Return the grey levels of a band; the array is the kernel's own and valid until the next call."""
         if self._floats.size < pixels.size:
-            self._floats = np.empty(pixels.size, np.float32)
-            self._levels = np.empty(pixels.size, np.uint8)
-        floats = self._floats[: pixels.size].reshape(pixels.shape)
-        levels = self._levels[: pixels.size].reshape(pixels.shape)
-        if quantizer.lookup is Lookup.LINEAR:
+            self._make_buffers(pixels.size)
+        floats, levels = self._part(self._floats, pixels.shape), self._part(self._levels, pixels.shape)
+        if quantizer.lookup is Lookup.STEPS:
+            steps = steps_of(pixels, quantizer, np.empty(pixels.shape, np.float64))
+            quantizer.table.take(steps, out=levels, mode="wrap")  # never needed, but faster than the check
+        elif quantizer.single is not None:
             np.subtract(pixels, np.float32(quantizer.start), out=floats, dtype=np.float32)
             np.multiply(floats, np.float32(quantizer.scale), out=floats)
-            np.add(floats, np.float32(quantizer.offset), out=floats)
+            np.add(floats, np.float32(quantizer.single), out=floats)
             np.clip(floats, np.float32(0), np.float32(255.5), out=floats)
             np.copyto(levels, floats, casting="unsafe")
             if quantizer.inverted:
                 np.subtract(255, levels, out=levels)
-        elif quantizer.lookup is Lookup.TABLE:
-            index = pixels if quantizer.start == 0 else pixels.astype(np.int32) - int(quantizer.start)
-            quantizer.table.take(index, out=levels, mode="clip")
         else:
-            steps = steps_of(pixels, quantizer, np.empty(pixels.shape, np.float64))
-            quantizer.table.take(steps, out=levels, mode="clip")
+            index = pixels if quantizer.first == 0 else pixels.astype(np.int32) - quantizer.first
+            quantizer.table.take(index, out=levels, mode="wrap")  # never needed, but faster than the check
         return levels
 
-    def finish(self, sums: npt.NDArray[np.uint16], out: npt.NDArray[np.uint8]) -> None:
-        """Write the sums, clipped to 255, as (Y, X, 3)."""
-        np.clip(sums, 0, 255, out=sums)  # numpy has vector instructions for this, not for minimum with a number
+    def finish(self, sums: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
+        """Write the sums as (Y, X, 3)."""
         for component in range(3):
             out[:, :, component] = sums[component]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _WHOLE, _TABLE, _SHARE = int(Mix.WHOLE), int(Mix.TABLE), int(Mix.SHARE)
 _OFFSET = SHARE_OFFSET
-_ZERO, _TOP = np.float32(0), np.float32(255.5)
 
 
 def _compiled(function: Callable[..., None]) -> Any:
@@ -42,36 +41,36 @@ def _mix_row(levels, mixes, tables, shares, sums, y):  # type: ignore[no-untyped
         total = sums[component, y]
         if mix == _WHOLE:
             for x in range(levels.size):
-                total[x] += levels[x]
+                total[x] += min(levels[x], ~total[x])
         elif mix == _SHARE:
             share = shares[component]
             for x in range(levels.size):
-                total[x] += np.uint8(np.float32(levels[x]) * share + _OFFSET)
+                total[x] += min(np.uint8(np.float32(levels[x]) * share + _OFFSET), ~total[x])
         elif mix == _TABLE:
             table = tables[component]
             for x in range(levels.size):
-                total[x] += table[levels[x]]
+                total[x] += min(table[levels[x]], ~total[x])
 
 
 @_compiled
-def _add_linear(pixels, start, scale, offset, inverted, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
+def _add_linear(pixels, scale, intercept, inverted, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
     levels = np.empty(pixels.shape[1], np.uint8)
     turn = np.uint8(255) if inverted else np.uint8(0)
     for y in range(pixels.shape[0]):
         row = pixels[y]
         for x in range(row.size):
-            value = (np.float32(row[x]) - start) * scale + offset
-            levels[x] = np.uint8(min(max(value, _ZERO), _TOP)) ^ turn
+            value = scale * np.float64(row[x]) - intercept + 0.5
+            levels[x] = np.uint8(np.int32(min(max(value, 0.0), 255.5))) ^ turn
         _mix_row(levels, mixes, tables, shares, sums, y)
 
 
 @_compiled
-def _add_table(pixels, start, table, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
+def _add_table(pixels, first, table, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
     levels = np.empty(pixels.shape[1], np.uint8)
     for y in range(pixels.shape[0]):
         row = pixels[y]
         for x in range(row.size):
-            levels[x] = table[np.int64(row[x]) - start]
+            levels[x] = table[np.int64(row[x]) - first]
         _mix_row(levels, mixes, tables, shares, sums, y)
 
 
@@ -95,39 +94,38 @@ def _add_steps(pixels, start, scale, table, mixes, tables, shares, sums):  # typ
 
 @_compiled
 def _finish(sums, out):  # type: ignore[no-untyped-def]
-    most = np.uint16(255)
     for y in range(out.shape[0]):
         red, green, blue = sums[0, y], sums[1, y], sums[2, y]
         # one flat row: the compiler makes vector instructions of this and not of out[y, x, component]
         row = out[y].reshape(3 * out.shape[1])
         for x in range(out.shape[1]):
-            row[3 * x] = np.uint8(min(red[x], most))
-            row[3 * x + 1] = np.uint8(min(green[x], most))
-            row[3 * x + 2] = np.uint8(min(blue[x], most))
+            row[3 * x] = red[x]
+            row[3 * x + 1] = green[x]
+            row[3 * x + 2] = blue[x]
 
 
 class NumbaKernel:
     """Row by row through a buffer of grey levels that stays in the first cache."""
 
     def add(
-        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint16]
+        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint8]
     ) -> None:
-        """Add a band (Y, X) to the sums (3, Y, X)."""
+        """Add a band (Y, X) to the sums (3, Y, X), which stay at 255."""
         # a strided view would be compiled again, without vector instructions
         rows = np.ascontiguousarray(pixels)
         if rows.dtype.kind == "b":
             rows = rows.view(np.uint8)
         colors = (mixer.codes, mixer.tables, mixer.shares, sums)
         if quantizer.lookup is Lookup.LINEAR:
-            start, scale = np.float32(quantizer.start), np.float32(quantizer.scale)
-            _add_linear(rows, start, scale, np.float32(quantizer.offset), quantizer.inverted, *colors)
+            scale = quantizer.scale
+            _add_linear(rows, scale, scale * quantizer.start, quantizer.inverted, *colors)
         elif quantizer.lookup is Lookup.TABLE:
-            _add_table(rows, int(quantizer.start), quantizer.table, *colors)
+            _add_table(rows, quantizer.first, quantizer.table, *colors)
         else:
             _add_steps(rows, quantizer.start, quantizer.scale, quantizer.table, *colors)
 
-    def finish(self, sums: npt.NDArray[np.uint16], out: npt.NDArray[np.uint8]) -> None:
-        """Write the sums, clipped to 255, as (Y, X, 3)."""
+    def finish(self, sums: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
+        """Write the sums as (Y, X, 3)."""
         if out.flags.c_contiguous:
             _finish(sums, out)
         else:

@@ -36,24 +36,29 @@ class Lookup(enum.IntEnum):
     """How a pixel value becomes a grey level."""
 
     LINEAR = 0
-    """``floor((value - start) * scale + offset)`` in single precision, clipped to 0 to 255."""
+    """``floor(scale * value - scale * start + 0.5)`` in double precision, clipped to 0 to 255."""
     TABLE = 1
-    """``table[value - start]``."""
+    """``table[value - first]``."""
     STEPS = 2
     """``table[step]``: 0 below the window, 1 at its start, 2 + floor((value - start) / scale) in it, last above."""
 
 
 @dataclass(frozen=True)
 class Quantizer:
-    """A channel's way from pixel values to grey levels."""
+    """A channel's way from pixel values to grey levels.
+
+    The table holds inverted levels where the channel is inverted, and is there for LINEAR too: its first entry is for
+    the value ``first``. ``single`` is the offset with which ``floor((value - start) * scale + single)`` in single
+    precision equals it, None where there is no such offset.
+    """
 
     lookup: Lookup
     start: float
     scale: float
+    first: int
     table: npt.NDArray[np.uint8]
-    offset: float
     inverted: bool
-    """Whether LINEAR levels are still to be turned round; tables hold turned levels already."""
+    single: float | None = None
 
     @property
     def last_step(self) -> int:
@@ -102,22 +107,22 @@ def _quantizer(
         slope = _BRIGHTEST / (end - start)
         straight = slope * values[inside] - slope * start
         levels[inside] = _bytes_of(straight if curve is None else curve(straight))
-    if curve is None and (offset := _fitting_offset(values, levels, start, end)) is not None:
-        return Quantizer(Lookup.LINEAR, start, _BRIGHTEST / (end - start), _NO_TABLE, offset, inverted)
-    return Quantizer(Lookup.TABLE, low, 1.0, _turned(levels, inverted), 0.0, False)
+    table, first = _turned(levels, inverted), int(low)
+    if curve is not None or end <= start:
+        return Quantizer(Lookup.TABLE, start, 1.0, first, table, inverted)
+    scale = _BRIGHTEST / (end - start)
+    return Quantizer(Lookup.LINEAR, start, scale, first, table, inverted, _fitting_offset(values, levels, start, scale))
 
 
 def _fitting_offset(
-    values: npt.NDArray[np.float64], levels: npt.NDArray[np.uint8], start: float, end: float
+    values: npt.NDArray[np.float64], levels: npt.NDArray[np.uint8], start: float, scale: float
 ) -> float | None:
     """Return the offset with which arithmetic in single precision gives exactly these levels, if there is one.
 
-    Where a level lies just between two, double precision decides; a lookup table may make very different colours of
-    neighbouring levels.
+    Where a value lies just between two levels, double precision decides; a lookup table may make very different
+    colours of neighbouring levels.
     """
-    if end <= start:
-        return None
-    scaled = (values.astype(np.float32) - np.float32(start)) * np.float32(_BRIGHTEST / (end - start))
+    scaled = (values.astype(np.float32) - np.float32(start)) * np.float32(scale)
     for offset in _OFFSETS:
         if np.array_equal(np.clip(scaled + np.float32(offset), 0, 255.5).astype(np.uint8), levels):
             return offset
@@ -128,14 +133,11 @@ def _by_steps(start: float, end: float, curve: Curve | None, inverted: bool) -> 
     """Quantize as ``Quantization_32_bit`` and ``Quantization_float`` do, which know only 256 steps of the window."""
     curve = curve or _straight
     if end <= start:  # their slope is infinite and every level comes out as not-a-number, which Java rounds to 0
-        return Quantizer(Lookup.STEPS, start, 1.0, _turned(np.zeros(GREY_LEVELS + 4, np.uint8), inverted), 0.0, False)
+        return Quantizer(Lookup.STEPS, start, 1.0, 0, _turned(np.zeros(GREY_LEVELS + 4, np.uint8), inverted), inverted)
     # below the window, its very start, in the middle of each step (one step early, as the engine has it), above
     steps = np.concatenate([[0.0, 0.5], np.arange(GREY_LEVELS + 1) - 0.5, [float(GREY_LEVELS)]])
     levels = _bytes_of(curve(steps * _BRIGHTEST / GREY_LEVELS))
-    return Quantizer(Lookup.STEPS, start, (end - start) / GREY_LEVELS, _turned(levels, inverted), 0.0, False)
-
-
-_NO_TABLE: npt.NDArray[np.uint8] = np.zeros(1, np.uint8)
+    return Quantizer(Lookup.STEPS, start, (end - start) / GREY_LEVELS, 0, _turned(levels, inverted), inverted)
 
 
 def _curve(family: str, coefficient: float) -> Curve | None:
