@@ -71,7 +71,14 @@ def main() -> None:
         for kernel, taken, goal in (("numba", numba, 2.0), ("numpy", numpy, 5.0)):
             table.row(f"OMERO, {name}, {kernel}", "ms", taken, goal=goal, peer=plain, peer_name="plain numpy")
             for peer in minerva:
-                table.row(f"OMERO, {name}, {kernel}", "ms", taken, goal=goal, peer=peer, peer_name="minerva-lib")
+                table.row(
+                    f"OMERO, {name}, {kernel}",
+                    "ms",
+                    taken,
+                    goal=goal,
+                    peer=peer,
+                    peer_name="minerva-lib and its copies",
+                )
     channels = [ChannelRendering(WINDOW, (*color, 255)) for color in COLORS["primary colours"]]
     composite, plain = table.seconds(
         lambda: composite_minerva(planes, channels, out=out),
