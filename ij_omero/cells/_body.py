@@ -21,6 +21,8 @@ from ij_omero.errors import IJOmeroError
 from ._budget import process_budget
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from ij_omero.pixels import PixelSource
@@ -49,7 +51,7 @@ class CacheBody:
     edits: EditStore
     loader: CellLoader
     prefetcher: Prefetcher
-    saved: dict[int, int] = field(default_factory=dict)
+    saved: Mapping[int, int] = field(default_factory=dict)
     closed: bool = False
 
     def unsaved(self) -> dict[int, int]:
@@ -85,7 +87,8 @@ class CacheBody:
         if self.closed:
             return
         self.prefetcher.stop()
-        if not discard and self.edit_digests() != self.saved:
+        left = {} if discard else self.edit_digests()
+        if left and left != self.saved:
             self.autosave()
             self.edits.sync()
             name = self.source.description.name

@@ -29,7 +29,7 @@ from ._saved_view import SavedView
 from ._states import LoadStates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -386,9 +386,19 @@ class CellCache:
             else:
                 self.write(plane, part, self._source.read(plane, part, level=self._level))
 
-    def mark_saved(self) -> None:
-        """Take note that all edits of this moment were saved elsewhere: closing need not keep them any more."""
-        self.body.saved = self.body.edit_digests()
+    def note_edits(self) -> Mapping[int, int]:
+        """Return what tells the edits of this moment from later ones, for `mark_saved`; take it before saving."""
+        return self.body.edit_digests()
+
+    def mark_saved(self, noted: Mapping[int, int]) -> None:
+        """Take note that edits were saved elsewhere: closing need not keep them any more.
+
+        Parameters
+        ----------
+        noted
+            `note_edits` of the moment before saving began; what was edited since then counts as not saved.
+        """
+        self.body.saved = noted
 
     # -- loading ahead ---------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _AXES = {"X": "X", "Y": "Y", "Z": "Z", "Channel": "C", "Time": "T"}
 _PIXEL_TYPES = {
     "BitType": PixelType.BIT,
+    "NativeBoolType": PixelType.BIT,
     "ByteType": PixelType.INT8,
     "UnsignedByteType": PixelType.UINT8,
     "ShortType": PixelType.INT16,
@@ -150,7 +151,7 @@ def _copy(plane: Any, dims: Any, count: int, pixel_type: PixelType) -> npt.NDArr
 
     arrays = java_class("net.imglib2.img.array.ArrayImgs")
     copy = java_class("net.imglib2.util.ImgUtil").copy
-    if pixel_type is PixelType.BIT:
+    if pixel_type is PixelType.BIT and _type_name(plane) == "BitType":
         bits = arrays.bits(dims)
         copy(plane, bits)
         words = from_java_array(bits.update(None).getCurrentStorageArray(), np.uint8)
@@ -161,7 +162,12 @@ def _copy(plane: Any, dims: Any, count: int, pixel_type: PixelType) -> npt.NDArr
     return from_java_array(buffer, pixel_type.dtype)
 
 
+def _type_name(image: Any) -> str:
+    return str(java_class("net.imglib2.util.Util").getTypeFromInterval(image).getClass().getSimpleName())
+
+
 _ARRAYS = {
+    PixelType.BIT: ("booleans", "JBoolean"),
     PixelType.INT8: ("bytes", "JByte"),
     PixelType.UINT8: ("unsignedBytes", "JByte"),
     PixelType.INT16: ("shorts", "JShort"),

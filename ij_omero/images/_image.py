@@ -261,7 +261,6 @@ class Image:
     def discard_edits(self) -> None:
         """Forget all edits; the image is again what is stored."""
         self.cache.discard()
-        self.cache.mark_saved()  # an earlier save's edits are gone too: nothing is left to keep
 
     def close(self) -> None:
         """Let the image go; twice is allowed. Its cells are freed when nobody else has it open."""

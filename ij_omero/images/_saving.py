@@ -40,12 +40,14 @@ def save(
     """Do what `Connection.save_image` says, and return the new image's id."""
     store = connection.store
     origin, origin_id = _origin(store, image, source)
+    # before the first pixel is read: what is edited meanwhile may come too late for the new image
+    noted = image.cache.note_edits() if isinstance(image, Image) else {}
     with _pixels_of(image, name) as pixels:
         description = _described(pixels.description, origin, name, changes)
         new = copy_pixels(pixels, store.create(description, dataset=dataset, source=origin_id), progress)
     _attach(store, new, tables, rois)
     if isinstance(image, Image):
-        image.cache.mark_saved()
+        image.cache.mark_saved(noted)
     return new
 
 

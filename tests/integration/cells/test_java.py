@@ -17,6 +17,7 @@ from ij_omero.errors import ReadError, UnsupportedPixelTypeError
 from ij_omero.imagej import _cell_image
 from ij_omero.imagej._cell_image import cell_image
 from ij_omero.imagej._dataset import cells_of, to_dataset
+from ij_omero.imagej._dataset_planes import dataset_description, dataset_plane
 from ij_omero.imagej._runtime import java_class, start
 from ij_omero.model import Channel, PixelType, PlaneIndex, Quantity, Region
 from ij_omero.pixels import read_array
@@ -59,6 +60,18 @@ def test_each_pixel_type_crosses_both_ways(tmp_path: Path, pixel_type: PixelType
         cells.write(PlaneIndex(1, 0, 1), Region(10, 10, 15, 7), np.full((7, 15), value))
         assert at(access, 24, 16, 0, 1, 1).getRealDouble() == float(value)
         assert at(access, 25, 16, 0, 1, 1).getRealDouble() == float(source.pixels[1, 0, 1, 16, 25])
+
+
+@pytest.mark.parametrize("pixel_type", PLAIN)
+def test_a_dataset_over_cells_is_read_back_plane_by_plane(tmp_path: Path, pixel_type: PixelType) -> None:
+    source = ArraySource(describe(37, 21, z=2, c=2, pixel_type=pixel_type))
+    with open_cells(tmp_path, source) as cells:
+        dataset = to_dataset(cells)
+        assert dataset_description(dataset).pixel_type is pixel_type
+        for c, z in [(0, 0), (1, 1)]:
+            plane = dataset_plane(dataset, 0, c, z)
+            assert plane.dtype == source.pixels.dtype
+            np.testing.assert_array_equal(plane, source.pixels[0, c, z])
 
 
 @pytest.mark.parametrize("pixel_type", [PixelType.COMPLEX, PixelType.DOUBLE_COMPLEX])

@@ -367,15 +367,38 @@ def test_a_closed_cache_says_so(tmp_path: Path) -> None:
 def test_closing_keeps_unsaved_edits_and_only_those(tmp_path: Path) -> None:
     cells = open_cells(tmp_path, ArraySource(describe(64, 64)))
     cells.write(P0, Region(0, 0, 1, 1), 9)
-    cells.mark_saved()
+    cells.mark_saved(cells.note_edits())
     cells.close()
     assert list_edits(tmp_path) == []
     cells = open_cells(tmp_path, ArraySource(describe(64, 64)))
     cells.write(P0, Region(0, 0, 1, 1), 9)
-    cells.mark_saved()
+    cells.mark_saved(cells.note_edits())
     cells.write(P0, Region(0, 0, 1, 1), 10)
     cells.close()
     assert [edit.edit_id for edit in list_edits(tmp_path)] == [cells.edit_id]
+
+
+def test_what_is_edited_while_a_save_runs_is_not_saved_with_it(tmp_path: Path) -> None:
+    cells = open_cells(tmp_path, ArraySource(describe(64, 64)))
+    cells.write(P0, Region(0, 0, 1, 1), 9)
+    noted = cells.note_edits()
+    saved = read_array(cells.saved_view)
+    cells.write(P0, Region(40, 40, 1, 1), 10)
+    cells.mark_saved(noted)
+    cells.close()
+    assert saved[0, 0, 0, 40, 40] != 10
+    (edit,) = list_edits(tmp_path)
+    assert edit.edit_id == cells.edit_id
+
+
+def test_edits_that_were_saved_and_then_undone_leave_no_files(tmp_path: Path) -> None:
+    cells = open_cells(tmp_path, ArraySource(describe(64, 64)))
+    cells.write(P0, None, 9)
+    cells.flush()
+    cells.mark_saved(cells.note_edits())
+    cells.discard()
+    cells.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
