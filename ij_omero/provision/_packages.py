@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "ij-omero"
 # names for what a user wants, where they are not those of the extras in pyproject.toml
 _EXTRAS = {"embedded": "imagej"}
-_WITH_ICE = {"omero", "server", "web", "all"}
+_WITH_ICE = {"omero", "server", "web", "bench", "all"}
 _WITH_SERVER = {"server", "web", "all"}
 _WITH_IMAGEJ = {"embedded", "imagej", "demo", "all"}
 # only its jar is used; what it depends on does not build without a Java development kit
