@@ -26,8 +26,8 @@ _BATCH = 16
 """The bound over this is let go of at once, so that edited cells share a commit."""
 LARGEST_BATCH = 4 << 20
 """Bytes of that, since a commit takes as much memory again."""
-_RETIRED = 2
-"""The bound over this may wait for the other runtime to find out that nobody holds it."""
+_RETIRED = 0.75
+"""This much of the bound may wait for the other runtime to find out that nobody holds it."""
 RETIRED_FLOOR = 4 << 20
 """Bytes that may wait for that however small the bound is: finding out takes milliseconds, too many for one cell."""
 
@@ -145,7 +145,7 @@ class Residents:
                 self._retire(retiring)
                 exhausted = not leaving and not retiring
                 before = self.nbytes
-                if self._retired_bytes >= max(bound // _RETIRED, RETIRED_FLOOR):
+                if self._retired_bytes >= max(_RETIRED * bound, RETIRED_FLOOR):
                     failure = self._nudge() or failure
                 if exhausted and self.nbytes >= before:
                     break

@@ -7,6 +7,8 @@ that hangs on it.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ from ij_omero.model import PixelType
 from ._runtime import java_class
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from ij_omero.cells import CellGrid
@@ -71,6 +75,8 @@ class JavaCells:
         self._access = java_class(_ARRAYS + access)
         self._cell = java_class("net.imglib2.img.cell.Cell")
         self._weak = java_class("java.lang.ref.WeakReference")
+        self._queue = java_class("java.lang.ref.ReferenceQueue")
+        self._thread = java_class("java.lang.Thread")
         self._object = java_class("java.lang.Object")
         self._long = java_class("java.lang.Long")
         self._system = java_class("java.lang.System")
@@ -104,9 +110,20 @@ class JavaCells:
         return True
 
     def nudge(self) -> None:
-        """Let Java's garbage collector run: nothing else can tell whether an accessor still holds a cell."""
-        self._system.gc()
+        """Let Java's garbage collector run: nothing else can tell whether an accessor still holds a cell.
+
+        JPype's own thread answers each of Java's collections with a full one of Python, which holds the interpreter
+        for 10 ms and more; while Python's collector is off, it does not. Collections that Java begins are answered.
+        """
+        noticed = self._queue()
+        witness = self._weak(self._object(), noticed)  # lives until the collection has told of it
+        with _python_collector_off():
+            self._system.gc()
+            # references of this collection are handed over in one go, those that JPype waits for among them
+            noticed.remove(_HAND_OVER_MS)
+            self._thread.sleep(1)
         self._canary = self._weak(self._object())
+        del witness
 
     def close(self) -> None:
         """Hand out nothing any more."""
@@ -141,6 +158,23 @@ class JavaCells:
             staged = staging, getattr(buffer.order(self._byte_order), str(self._view))()
             self._staging.pair = staged
         return staged
+
+
+_HAND_OVER_MS = 20
+_switching = threading.Lock()
+
+
+@contextlib.contextmanager
+def _python_collector_off() -> Iterator[None]:
+    with _switching:
+        if not gc.isenabled():
+            yield
+            return
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.enable()
 
 
 class JavaHome:
