@@ -27,6 +27,7 @@ EMBEDDED = "embedded"
 
 _log = logging.getLogger(__name__)
 _lock = threading.RLock()
+_preferences_log: Any = None
 _current: Runtime | None = None
 _DISPOSE_S = 5.0
 _QUEUE_MS = 2000
@@ -312,6 +313,17 @@ def _start_jvm(java: Java, jars: Sequence[Path], max_heap: str | None, options: 
             f"the JVM of {java.home} could not be started ({error}); "
             f"check max_heap or ${HEAP_VARIABLE} (such as 2g), and JAVA_HOME"
         ) from error
+    _keep_preferences_quiet()
+
+
+def _keep_preferences_quiet() -> None:
+    """Let Java not tell on standard error where it keeps preferences, or that another process has them."""
+    global _preferences_log
+    import jpype
+
+    logging_of_java = jpype.JPackage("java").util.logging
+    _preferences_log = logging_of_java.Logger.getLogger("java.util.prefs")  # Java forgets one that nobody holds
+    _preferences_log.setLevel(logging_of_java.Level.SEVERE)
 
 
 def _patch_imagej1() -> None:

