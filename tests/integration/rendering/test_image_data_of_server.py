@@ -63,9 +63,7 @@ def image_id(dtype: str, user: OmeroUser) -> int:
         pixels.physicalSizeX = LengthI(250.0, UnitsLength.NANOMETER)
         pixels.physicalSizeY = LengthI(0.3, UnitsLength.MICROMETER)
         gateway.getUpdateService().saveObject(pixels)
-        for channel, name in zip(
-            gateway.getObject("Image", number).getChannels(), ("DAPI", None, ""), strict=True
-        ):
+        for channel, name in zip(gateway.getObject("Image", number).getChannels(), ("DAPI", None, ""), strict=True):
             logical = channel.getLogicalChannel()._obj
             logical.name = None if name is None else rstring(name)
             logical.emissionWave = LengthI(461.0 if name else 509.5, UnitsLength.NANOMETER)
