@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Table:
     """Takes measurements down and prints them; `ratio` above 1 means better than the peer."""
 
-    def __init__(self, description: str) -> None:
-        parser = argparse.ArgumentParser(description=description)
+    def __init__(self, description: str, parents: Sequence[argparse.ArgumentParser] = ()) -> None:
+        parser = argparse.ArgumentParser(
+            description=description, parents=list(parents), formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         parser.add_argument("--json", type=Path, help="write the rows to this file too")
         parser.add_argument("--repeats", type=int, default=9, help="how often each is measured")
         self.options = parser.parse_args()

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from ij_omero.errors import ConnectionFailedError, ImageNotFoundError, InvalidInputError
 from ij_omero.model import parse_address
-from ij_omero.pixels import Progress, no_progress
+from ij_omero.pixels import Progress, SeveralPixels, no_progress
 
 from ._image import Image
 from ._saving import save
@@ -45,7 +45,7 @@ class Connection:
         self._store = store
         self._lock = threading.RLock()
         # All weak: an image that nobody holds any more frees its cells, unless ImageJ still works on them.
-        self._shared: WeakValueDictionary[ImageId, CellCache] = WeakValueDictionary()
+        self._shared: WeakValueDictionary[tuple[ImageId, int | None], CellCache] = WeakValueDictionary()
         self._users: WeakKeyDictionary[CellCache, WeakSet[Image]] = WeakKeyDictionary()
         self._closed = False
 
@@ -66,13 +66,15 @@ class Connection:
         """Whether the connection was closed."""
         return self._closed
 
-    def open_image(self, image_id: ImageId, *, share: bool = True) -> Image:
+    def open_image(self, image_id: ImageId, *, pixels_id: int | None = None, share: bool = True) -> Image:
         """Open an image; no pixels are read yet.
 
         Parameters
         ----------
         image_id
             The image.
+        pixels_id
+            Which of its Pixels, where it has several; None is the first.
         share
             Whether an image that is already open is opened on the same cells, so that each sees the other's edits.
             False gives a cache of its own.
@@ -83,11 +85,11 @@ class Connection:
             No such image is visible.
         """
         with self._lock:
-            cache = self._shared.get(image_id) if share else None
+            cache = self._shared.get((image_id, pixels_id)) if share else None
             if cache is None or cache.closed:
-                cache = self._open_cache(image_id)
+                cache = self._open_cache(image_id, pixels_id)
                 if share:
-                    self._shared[image_id] = cache
+                    self._shared[image_id, pixels_id] = cache
             return self._image_over(cache)
 
     def _image_over(self, cache: CellCache) -> Image:
@@ -95,15 +97,27 @@ class Connection:
         self._users.setdefault(cache, WeakSet()).add(image)
         return image
 
-    def _open_cache(self, image_id: ImageId) -> CellCache:
+    def _open_cache(self, image_id: ImageId, pixels_id: int | None) -> CellCache:
         from ij_omero.cells import CellCache
 
-        source = self.store.open(image_id)
+        source = self._open_source(image_id, pixels_id)
         try:
-            return CellCache(source, address=str(self.store.address_of(image_id)))
+            return CellCache(source, address=str(self._address_of(image_id, pixels_id)))
         except BaseException:
             source.close()
             raise
+
+    def _open_source(self, image_id: ImageId, pixels_id: int | None) -> PixelSource:
+        if pixels_id is None:
+            return self.store.open(image_id)
+        if not isinstance(self.store, SeveralPixels):
+            raise ImageNotFoundError(f"images of {self.address} have only one set of pixels; leave pixels_id out")
+        return self.store.open(image_id, pixels_id=pixels_id)
+
+    def _address_of(self, image_id: ImageId, pixels_id: int | None) -> ImageAddress:
+        if pixels_id is None or not isinstance(self.store, SeveralPixels):
+            return self.store.address_of(image_id)
+        return self.store.address_of(image_id, pixels_id=pixels_id)
 
     def recover_image(self, edit_id: str) -> Image:
         """Open an image with the edits that a crashed or closed session left, on a cache of its own.
@@ -130,9 +144,9 @@ class Connection:
     def _open_edited(self, address: str) -> PixelSource:
         edited = parse_address(address)
         image_id = edited.image_id if edited.image_id is not None else self.only_image_id()
-        if str(self.store.address_of(image_id)) != str(edited):
+        if str(self._address_of(image_id, edited.pixels_id)) != str(edited):
             raise InvalidInputError(f"these edits are of {edited}, which is not an image of {self.address}")
-        return self.store.open(image_id)
+        return self._open_source(image_id, edited.pixels_id)
 
     def _release(self, image: Image, cache: CellCache) -> None:
         """Forget an image; close its cells when it was the last that used them."""
@@ -172,6 +186,8 @@ class Connection:
         name: str | None = None,
         dataset: ImageId | None = None,
         source: Image | ImageId | None = None,
+        as_pixels_of: Image | ImageId | None = None,
+        verify: bool = False,
         tables: Sequence[Table] = (),
         rois: Sequence[Roi] = (),
         progress: Progress = no_progress,
@@ -194,10 +210,15 @@ class Connection:
         source
             The image of this store that it was made from; ``image`` itself where that is one. Its calibration and
             channels are taken where ``image`` has none and the axes agree.
+        as_pixels_of
+            An image of an OMERO.server that gets the pixels beside those that it has, instead of a new image: a further
+            Pixels object, with sizes, type, calibration and channels of its own; tables and ROIs go to the image.
+        verify
+            Have every tile read back from an OMERO.server and compared before the image becomes visible.
         tables, rois
             To attach.
         progress
-            Told of tiles written; raising from it cancels the save.
+            Told of tiles written, and while the server saves them; raising from it cancels the save.
         **changes
             Other fields of the new `ImageDescription`, such as ``physical_size_x`` or ``key_values``.
 
@@ -209,8 +230,11 @@ class Connection:
             The image could not be written.
         """
         self.store  # noqa: B018 - says that the connection was closed, before any work
-        image_id = save(self, image, name, dataset, source, tables, rois, progress, changes)
-        return self.open_image(image_id)
+        target = as_pixels_of.image_id if isinstance(as_pixels_of, Image) else as_pixels_of
+        image_id, pixels_id = save(
+            self, image, name, dataset, source, tables, rois, progress, changes, pixels_of=target, verify=verify
+        )
+        return self.open_image(image_id, pixels_id=pixels_id)
 
     def import_picture(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ij_omero.errors import InvalidInputError, ReadError
 from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region, ResolutionLevel
-from ij_omero.pixels import Progress, ReadHints, check_request, no_progress, write_order
+from ij_omero.pixels import Progress, ReadHints, WatchedSink, check_request, no_progress, write_order
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,6 +33,8 @@ def copy_pixels(source: PixelSource, sink: PixelSink, progress: Progress = no_pr
         The new image.
     """
     description, layout = sink.description, sink.layout
+    if isinstance(sink, WatchedSink):
+        sink.watch(progress)
     if description.sizes != source.description.sizes:
         with sink:
             raise InvalidInputError(

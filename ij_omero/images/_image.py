@@ -9,6 +9,7 @@ import numpy as np
 from typing_extensions import Self
 
 from ij_omero.errors import InvalidInputError, ReadError
+from ij_omero.model import parse_address
 from ij_omero.pixels import Progress, no_progress, read_array
 
 from ._indexing import read_selection, select, write_selection
@@ -84,7 +85,8 @@ class Image:
     @functools.cached_property
     def address(self) -> ImageAddress:
         """The address under which the image is opened again."""
-        return self._connection.store.address_of(self.image_id)
+        named = self._cache.address
+        return self._connection._address_of(self.image_id, parse_address(named).pixels_id if named else None)
 
     @property
     def name(self) -> str:

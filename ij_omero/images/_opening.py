@@ -136,7 +136,8 @@ def open_image(address: str | Path | ImageAddress, **login: Any) -> Image:
     """
     store, image_id = split_address(address)
     connection = kept_connection(store, **login)
-    return connection.open_image(connection.only_image_id() if image_id is None else image_id)
+    pixels_id = parse_address(address).pixels_id
+    return connection.open_image(connection.only_image_id() if image_id is None else image_id, pixels_id=pixels_id)
 
 
 def split_address(address: str | Path | ImageAddress) -> tuple[ImageAddress, ImageId | None]:
@@ -156,7 +157,7 @@ def split_address(address: str | Path | ImageAddress) -> tuple[ImageAddress, Ima
             raise AddressError(f"{parsed} names no image; expected for example {str(parsed).rstrip('/')}/image/42")
         return parsed, None
     path = parsed.path.parent if parsed.path is not None else None
-    return replace(parsed, image_id=None, path=path, name=None), parsed.image_id
+    return replace(parsed, image_id=None, pixels_id=None, path=path, name=None), parsed.image_id
 
 
 def kept_connection(address: str | Path | ImageAddress, **login: Any) -> Connection:
@@ -189,6 +190,8 @@ def save_image(
     name: str | None = None,
     dataset: ImageId | None = None,
     source: Image | ImageId | None = None,
+    as_pixels_of: Image | ImageId | None = None,
+    verify: bool = False,
     tables: Sequence[Table] = (),
     rois: Sequence[Roi] = (),
     progress: Progress = no_progress,
@@ -202,7 +205,7 @@ def save_image(
         What to save.
     to
         An open connection or a store's address; the store of ``image`` (or of ``source``) without it.
-    name, dataset, source, tables, rois, progress, **changes
+    name, dataset, source, as_pixels_of, verify, tables, rois, progress, **changes
         As for `Connection.save_image`.
 
     Raises
@@ -221,6 +224,8 @@ def save_image(
         name=name,
         dataset=dataset,
         source=source,
+        as_pixels_of=as_pixels_of,
+        verify=verify,
         tables=tables,
         rois=rois,
         progress=progress,

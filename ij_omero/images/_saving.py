@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ij_omero.errors import IJOmeroError, InvalidInputError, WriteError
-from ij_omero.pixels import PixelSource
+from ij_omero.pixels import PixelSource, PlaneTimes, SeveralPixels
 
 from ._copying import ArraySource, copy_pixels
 from ._image import Image
@@ -17,8 +17,10 @@ from ._image import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy.typing as npt
+
     from ij_omero.model import ImageDescription, ImageId, Roi, Table
-    from ij_omero.pixels import ImageStore, Progress
+    from ij_omero.pixels import ImageStore, PixelSink, Progress
 
     from ._connection import Connection
 
@@ -36,19 +38,54 @@ def save(
     rois: Sequence[Roi],
     progress: Progress,
     changes: dict[str, Any],
-) -> ImageId:
-    """Do what `Connection.save_image` says, and return the new image's id."""
+    *,
+    pixels_of: ImageId | None = None,
+    verify: bool = False,
+) -> tuple[ImageId, int | None]:
+    """Do what `Connection.save_image` says; return the image's id, and that of its new pixels where they are further."""
     store = connection.store
     origin, origin_id = _origin(store, image, source)
     # before the first pixel is read: what is edited meanwhile may come too late for the new image
     noted = image.cache.note_edits() if isinstance(image, Image) else {}
     with _pixels_of(image, name) as pixels:
         description = _described(pixels.description, origin, name, changes)
-        new = copy_pixels(pixels, store.create(description, dataset=dataset, source=origin_id), progress)
-    _attach(store, new, tables, rois)
+        sink = _created(store, description, dataset, origin_id, pixels_of, verify)
+        new = copy_pixels(pixels, sink, progress)
+    pixels_id = getattr(sink, "pixels_id", None) if pixels_of is not None else None
+    _attach(store, new, tables, rois, times=_times(store, origin, origin_id, description), pixels_id=pixels_id)
     if isinstance(image, Image):
         image.cache.mark_saved(noted)
-    return new
+    return new, pixels_id
+
+
+def _created(
+    store: ImageStore,
+    description: ImageDescription,
+    dataset: ImageId | None,
+    origin_id: ImageId | None,
+    pixels_of: ImageId | None,
+    verify: bool,
+) -> PixelSink:
+    if pixels_of is None and not verify:
+        return store.create(description, dataset=dataset, source=origin_id)
+    if not isinstance(store, SeveralPixels):
+        wish = "an image has only one set of pixels" if pixels_of is not None else "nothing is read back"
+        raise InvalidInputError(
+            f"in {store.address} {wish}; save a new image there, or save to an OMERO.server (as_pixels_of, verify)"
+        )
+    return store.create(description, dataset=dataset, source=origin_id, pixels_of=pixels_of, verify=verify)
+
+
+def _times(
+    store: ImageStore, origin: ImageDescription | None, origin_id: ImageId | None, new: ImageDescription
+) -> npt.NDArray[np.float64] | None:
+    """Return when the planes of the origin were acquired, where it is in the same store and has the same planes."""
+    if origin is None or origin_id is None or not isinstance(store, PlaneTimes):
+        return None
+    if origin.shape[:3] != new.shape[:3]:
+        return None
+    times = store.plane_times(origin_id, pixels_id=origin.pixels_id)
+    return times if np.isfinite(times).any() else None
 
 
 def _origin(
@@ -108,15 +145,28 @@ def _channels(own: ImageDescription, origin: ImageDescription) -> Any:
     return tuple(replace(channel, window=None) for channel in origin.channels)
 
 
-def _attach(store: ImageStore, image_id: ImageId, tables: Sequence[Table], rois: Sequence[Roi]) -> None:
-    """Attach tables and ROIs; where that fails, take the new image away again."""
+def _attach(
+    store: ImageStore,
+    image_id: ImageId,
+    tables: Sequence[Table],
+    rois: Sequence[Roi],
+    *,
+    times: npt.NDArray[np.float64] | None = None,
+    pixels_id: int | None = None,
+) -> None:
+    """Attach tables, ROIs and planes' times; where that fails, take the new image away again."""
     try:
+        if times is not None and isinstance(store, PlaneTimes):
+            store.save_plane_times(image_id, times, pixels_id=pixels_id)
         for table in tables:
             store.save_table(image_id, table)
         if rois:
             store.save_rois(image_id, rois)
     except BaseException as error:
-        left = _take_back(store, image_id)
+        if pixels_id is None:
+            left = _take_back(store, image_id)
+        else:
+            left = f"the new pixels {pixels_id} of image {image_id} are saved, with what was attached until then"
         if isinstance(error, (IJOmeroError, OSError, ValueError, TypeError)):
             raise WriteError(f"could not attach tables and ROIs ({error}); {left}") from error
         _log.warning("saving was interrupted; %s", left)

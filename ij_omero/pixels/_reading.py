@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ij_omero.errors import InvalidInputError
 from ij_omero.model import ImageDescription, ImageId, PlaneIndex, Region, ResolutionLevel
 
+from ._optional_contracts import PlaneSequence
 from ._progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ def read_array(source: PixelSource, *, level: int = 0, progress: Progress = no_p
     shape = (description.size_t, description.size_c, description.size_z, size.height, size.width)
     pixels = np.empty(shape, description.pixel_type.dtype)
     planes = description.plane_indices()
+    if isinstance(source, PlaneSequence):
+        out = [pixels[plane.t, plane.c, plane.z] for plane in planes]
+        source.read_planes(planes, level=level, out=out, progress=progress)
+        return pixels
     for done, plane in enumerate(planes, 1):
         source.read(plane, level=level, out=pixels[plane.t, plane.c, plane.z])
         progress(done, len(planes), "reading pixels")

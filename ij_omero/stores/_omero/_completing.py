@@ -43,6 +43,8 @@ class NewImage:
     dataset_id: int | None
     source_id: int | None
     ranges: ChannelRanges
+    named: bool = True
+    """False for pixels that another image will have: no name of their own, no annotations, no dataset."""
 
 
 def complete_image(connection: Connection, image: NewImage) -> None:
@@ -56,8 +58,8 @@ def complete_image(connection: Connection, image: NewImage) -> None:
     settings_service.resetDefaultsInSet("Pixels", [image.pixels_id], image.context)
 
     settings = query.begin_findByQuery(_RENDERING, pixels_parameters, _ctx=image.context)
-    stored = query.begin_get("Image", image.image_id, _ctx=image.context)
-    tags = _begin_tags(query, image)
+    stored = query.begin_get("Image", image.image_id, _ctx=image.context) if image.named else None
+    tags = _begin_tags(query, image) if image.named else None
     changed: list[Any] = []
     rendering = query.end_findByQuery(settings)
     if rendering is not None:
@@ -65,14 +67,18 @@ def complete_image(connection: Connection, image: NewImage) -> None:
         # As a mere reference: with loaded pixels the server mixes up the ids of image and pixels where they differ.
         rendering.pixels = omero.model.PixelsI(image.pixels_id, False)
         changed.append(rendering)
-    finished = query.end_get(stored)
-    finished.name = omero.rtypes.rstring(image.description.name)
-    finished.description = optional(omero.rtypes.rstring, image.description.description or None)
-    if image.description.acquired is not None:
-        finished.acquisitionDate = omero.rtypes.rtime(milliseconds_of(image.description.acquired))
-    changed.append(finished)
-    changed += _links(image, query.end_findAllByQuery(tags) if tags is not None else [])
+    if stored is not None:
+        changed.append(_named(query.end_get(stored), image.description))
+        changed += _links(image, query.end_findAllByQuery(tags) if tags is not None else [])
     update.saveCollection(changed, image.context)
+
+
+def _named(stored: Any, description: ImageDescription) -> Any:
+    stored.name = omero.rtypes.rstring(description.name)
+    stored.description = optional(omero.rtypes.rstring, description.description or None)
+    if description.acquired is not None:
+        stored.acquisitionDate = omero.rtypes.rtime(milliseconds_of(description.acquired))
+    return stored
 
 
 def _fill_pixels(pixels: Any, description: ImageDescription, ranges: ChannelRanges) -> None:

@@ -17,7 +17,7 @@ from ij_omero.model import (
 )
 
 from ._ice import omero
-from ._marks import PROVENANCE, is_unfinished
+from ._marks import PIXELS, PIXELS_TYPE, PROVENANCE, is_unfinished
 from ._session import ALL_GROUPS
 from ._values import quantity_of, value_of
 
@@ -137,13 +137,17 @@ def _described(
     key_values: list[KeyValue] = []
     tags: list[str] = []
     source_id: int | None = None
+    first = str(next(p.id.val for p in image.copyPixels() if p is not None))
     pixel_type = PixelType.named(pixels.pixelsType.value.val)
     for note in notes:
         if isinstance(note, omero.model.MapAnnotation):
             pairs = [KeyValue(pair.name, pair.value) for pair in note.getMapValue() or [] if pair is not None]
             if value_of(note.ns) == PROVENANCE:
                 facts = dict(pairs)
-                if facts.get("pixel type") == PixelType.BIT.value and pixel_type is PixelType.UINT8:
+                if facts.get(PIXELS, first) != str(pixels.id.val):
+                    continue
+                stored_as = facts.get(PIXELS_TYPE, facts.get("pixel type"))
+                if stored_as == PixelType.BIT.value and pixel_type is PixelType.UINT8:
                     pixel_type = PixelType.BIT
                 source_id = int(facts["source image"]) if facts.get("source image", "").isdecimal() else source_id
             else:

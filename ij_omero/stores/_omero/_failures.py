@@ -28,6 +28,7 @@ LOST = (
     Ice.ConnectTimeoutException,
     Ice.CommunicatorDestroyedException,
     Ice.SocketException,
+    Ice.SecurityException,
     Ice.ObjectNotExistException,
     omero.SessionException,
 )
@@ -88,7 +89,7 @@ def reason(error: Exception) -> str:
         return f"there is no host {error.host!r}"
     if isinstance(error, Ice.ConnectTimeoutException):
         return "nothing answered in time"
-    if isinstance(error, Ice.ConnectionLostException):
+    if isinstance(error, Ice.ConnectionLostException | Ice.SecurityException):
         return "the connection was lost"
     if isinstance(error, Ice.ObjectNotExistException | omero.SessionException):
         return "the session no longer exists on the server"

@@ -12,6 +12,12 @@ from pathlib import Path
 PROVENANCE = "ij_omero/provenance"
 """Namespace of the MapAnnotation that names the image a new one was made from, and what its pixels are."""
 
+PIXELS = "pixels"
+"""Key of a provenance note that speaks of these pixels of an image and not of its first."""
+
+PIXELS_TYPE = "type of pixels"
+"""As "pixel type", in a note on further pixels; another key, since listings ask for that of the first."""
+
 KEY_VALUES = "openmicroscopy.org/omero/client/mapAnnotation"
 """Namespace of key-value pairs that OMERO.web and OMERO.insight let the user edit."""
 

@@ -87,7 +87,8 @@ class RawStores:
                 self._changed.notify_all()
             if not keep:
                 for store in stores:
-                    close_store(store.proxy)
+                    # Not waited for: a server that did not answer the read would not answer this either.
+                    leave_store(store.proxy)
 
     def close(self) -> None:
         """Close the idle stores now and the others when they are given back."""
@@ -99,7 +100,7 @@ class RawStores:
             close_store(store.proxy)
 
     def _open(self, connection: Connection) -> RawStore:
-        proxy = connection.factory.createRawPixelsStore(self._context)
+        proxy = connection.limited(connection.factory.createRawPixelsStore(self._context))
         deadline = time.monotonic() + PYRAMID_PATIENCE
         try:
             while True:
@@ -114,6 +115,14 @@ class RawStores:
         except BaseException:
             close_store(proxy)
             raise
+
+
+def leave_store(proxy: Any) -> None:
+    """Tell the server that a stateful service is not needed any more, without waiting for the answer."""
+    try:
+        proxy.begin_close()
+    except FAILURES:
+        return
 
 
 def close_store(proxy: Any) -> None:

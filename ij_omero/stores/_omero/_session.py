@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOG = logging.getLogger("ij_omero.omero")
+READ_TIMEOUT = 120.0
+"""Seconds that one call which only reads may take, so that a server that hangs does not hang its readers."""
+
 ALL_GROUPS = {"omero.group": "-1"}
 
 
@@ -38,17 +41,23 @@ class Identity:
 class Connection:
     """One client of Ice, with a live session; never repaired, only replaced."""
 
-    def __init__(self, client: Any, *, owned: bool) -> None:
+    def __init__(self, client: Any, *, owned: bool, read_timeout: float = READ_TIMEOUT) -> None:
         self.client = client
         self.factory = client.getSession()
+        self._read_timeout = read_timeout
         self._owned = owned
         self._services: dict[str, Any] = {}
 
     def service(self, name: str) -> Any:
         """Return a stateless service by its short name, for example ``Query``."""
         if name not in self._services:
-            self._services[name] = getattr(self.factory, f"get{name}Service")()
+            service = getattr(self.factory, f"get{name}Service")()
+            self._services[name] = self.limited(service) if name in ("Query", "Admin", "Types") else service
         return self._services[name]
+
+    def limited(self, proxy: Any) -> Any:
+        """Return a proxy whose calls are given up after the time that reading may take."""
+        return proxy.ice_invocationTimeout(round(1000 * self._read_timeout))
 
     def close(self) -> None:
         """End the session if it is ours, and release Ice; quiet when the server is gone."""
@@ -74,12 +83,24 @@ class OmeroSession:
         Seconds between two signs of life, well below the server's idle limit (ten minutes by default).
     patience
         Seconds for which a dropped connection is tried again before ConnectionFailedError is raised.
+    read_timeout
+        Seconds that one call which only reads may take; OperationTimeoutError afterwards.
     """
 
-    def __init__(self, login: Login, *, client: Any = None, keep_alive: float = 60.0, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        login: Login,
+        *,
+        client: Any = None,
+        keep_alive: float = 60.0,
+        patience: float = 10.0,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> None:
         self.login = login
         self._adopted = client
         self._patience = patience
+        self._read_timeout = read_timeout
+        self._gave_up = False
         self._lock = threading.RLock()
         self._closed = threading.Event()
         self._connection: Connection | None = self._connect()
@@ -212,7 +233,7 @@ class OmeroSession:
 
     def _connect(self) -> Connection:
         if self._adopted is not None:
-            return Connection(self._adopted, owned=False)
+            return Connection(self._adopted, owned=False, read_timeout=self._read_timeout)
         login = self.login
         if not has_secret(login):
             raise no_credentials(login)
@@ -229,8 +250,8 @@ class OmeroSession:
             if not login.encrypted:
                 plain = client.createClient(secure=False)
                 plain.getSession()
-                return _PlainConnection(plain, client, owned=not login.session_id)
-            return Connection(client, owned=not login.session_id)
+                return _PlainConnection(plain, client, owned=not login.session_id, read_timeout=self._read_timeout)
+            return Connection(client, owned=not login.session_id, read_timeout=self._read_timeout)
         except omero.ClientError as error:
             client.__del__()
             if not (login.session_id or login.password):  # omero-py refuses an empty one itself
@@ -258,7 +279,8 @@ class OmeroSession:
 
     def _rejoin(self) -> None:
         """Make a new connection, in the lock; raises what says why there is none."""
-        deadline = time.monotonic() + self._patience
+        # a server that was waited for in vain is asked only once by each further call
+        deadline = time.monotonic() + (0 if self._gave_up else self._patience)
         pause = 0.1
         if self._adopted is not None:
             raise ConnectionFailedError(
@@ -268,10 +290,12 @@ class OmeroSession:
         while True:
             try:
                 self._connection = self._connect()
+                self._gave_up = False
                 _LOG.info("joined %s again as %s", self.login.server, self.identity.user)
                 return
             except ConnectionFailedError:
                 if time.monotonic() + pause > deadline or self._closed.wait(pause):
+                    self._gave_up = True
                     raise
                 pause = min(2.0, 2 * pause)
 
@@ -308,8 +332,8 @@ class OmeroSession:
 class _PlainConnection(Connection):
     """A connection over plain TCP, beside the encrypted one that logged in."""
 
-    def __init__(self, plain: Any, encrypted: Any, *, owned: bool) -> None:
-        super().__init__(plain, owned=owned)
+    def __init__(self, plain: Any, encrypted: Any, *, owned: bool, read_timeout: float) -> None:
+        super().__init__(plain, owned=owned, read_timeout=read_timeout)
         self._encrypted = encrypted
 
     def close(self) -> None:

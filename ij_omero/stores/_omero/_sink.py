@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from ij_omero.errors import IJOmeroError, InvalidInputError, UnsupportedPixelTypeError, WriteError
+from ij_omero.errors import (
+    CorruptedDataError,
+    IJOmeroError,
+    InvalidInputError,
+    UnsupportedPixelTypeError,
+    WriteError,
+)
 from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region
-from ij_omero.pixels import TileOrder, WriteLayout
+from ij_omero.pixels import Progress, TileOrder, WriteLayout, no_progress
 
 from ._completing import NewImage, complete_image
 from ._deleting import delete_objects
 from ._failures import FAILURES, LOST, translated
 from ._ice import omero
 from ._marks import unfinished_mark, unfinished_name
+from ._moving import move_pixels
 from ._pixel_bytes import MAX_CALL, encode, wire_dtype
 from ._raw_stores import close_store
 from ._statistics import ChannelRanges
+from ._verifying import TileChecksums
+from ._waiting import wait_for, when_over
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -53,6 +62,10 @@ class OmeroSink:
         The Ice context of the group that the image goes to.
     dataset_id, source_id
         What it is linked to; both exist.
+    pixels_of
+        An image that gets the pixels beside those that it has, instead of a new image.
+    verify
+        Whether to read every tile back from the server before the image becomes whole.
     """
 
     def __init__(
@@ -63,12 +76,20 @@ class OmeroSink:
         *,
         dataset_id: int | None = None,
         source_id: int | None = None,
+        pixels_of: int | None = None,
+        verify: bool = False,
     ) -> None:
         check_storable(description)
         self._session = session
         self._description = description
         self._context = context
         self._ranges = ChannelRanges(description.size_c)
+        self._pixels_of = pixels_of
+        self._checksums = TileChecksums() if verify else None
+        self._cancelled = threading.Event()
+        self._saving: Any = None
+        self._written = 0
+        self._progress: Progress = no_progress
         self._lock = threading.RLock()
         self._state = "open"
         self._pending: Any = None
@@ -97,6 +118,15 @@ class OmeroSink:
         """Planes below the server's plane limit, tiles above it."""
         return self._layout
 
+    @property
+    def pixels_id(self) -> int:
+        """The id of the Pixels that are written."""
+        return self._pixels_id
+
+    def watch(self, progress: Progress) -> None:
+        """Have somebody told while the server saves; raising from it cancels."""
+        self._progress = progress
+
     def write(self, plane: PlaneIndex, region: Region, pixels: npt.NDArray[Any]) -> None:
         """Write the next tile; see `PixelSink.write`. A refusal may show at the following call."""
         with self._lock:
@@ -105,6 +135,9 @@ class OmeroSink:
             self._order.check(plane, region, pixels)
             data = encode(pixels, self._description.pixel_type)
             self._ranges.add(plane.c, pixels)
+            self._written += 1
+            if self._checksums is not None:
+                self._checksums.add(plane, region, data)
             try:
                 self._wait()
                 if (region.width, region.height) == (self._description.size_x, self._description.size_y):
@@ -118,16 +151,20 @@ class OmeroSink:
                 raise self._failed(error, f"writing {tuple(region)} of plane {tuple(plane)}") from error
 
     def finish(self) -> int:
-        """Make the image whole and visible and return its id; see `PixelSink.finish`."""
+        """Make the image whole and visible and return its id; see `PixelSink.finish`.
+
+        `abandon` of another thread, an exception from a watching progress, and Ctrl-C cancel it while the server saves.
+        """
         with self._lock:
             self._check_open()
             try:
                 self._order.require_complete()
                 try:
                     self._wait()
-                    self._proxy.save(self._context)
+                    self._save()
                     proxy, self._proxy = self._proxy, None
                     close_store(proxy)
+                    self._verify()
                     dataset_id, source_id = self._links
                     image = NewImage(
                         self._image_id,
@@ -138,8 +175,11 @@ class OmeroSink:
                         dataset_id,
                         source_id,
                         self._ranges,
+                        named=self._pixels_of is None,
                     )
                     complete_image(self._session.connection(), image)
+                    if self._pixels_of is not None:
+                        move_pixels(self._session.connection(), image, self._pixels_of)
                 except FAILURES as error:
                     raise self._failed(error, "finishing it") from error
             except BaseException:
@@ -147,16 +187,20 @@ class OmeroSink:
                 raise
             self._state = "finished"
             being_written.discard(self._key)
-            return self._image_id
+            return self._image_id if self._pixels_of is None else self._pixels_of
 
     def abandon(self) -> None:
         """Delete the half-made image; twice, or after `finish`, does nothing."""
+        self._cancelled.set()  # before the lock, which a `finish` of another thread holds
         with self._lock:
             if self._state != "open":
                 return
             self._state = "abandoned"
             proxy, self._proxy = self._proxy, None
-            if proxy is not None:
+            if proxy is not None and self._saving is not None:
+                # The server cannot be told to stop, but nobody needs to wait for it.
+                when_over(self._saving, lambda: close_store(proxy))
+            elif proxy is not None:
                 try:
                     self._wait(proxy)
                 except FAILURES as error:
@@ -194,6 +238,38 @@ class OmeroSink:
             proxy = proxy or self._proxy
             end = proxy.end_setTile if pending.getOperation() == "setTile" else proxy.end_setPlane
             end(pending)
+
+    def _save(self) -> None:
+        """Have the server save, which takes it as long as sending did: it computes a checksum of all pixels."""
+        self._saving = self._proxy.begin_save(_ctx=self._context)
+        total = self._written
+
+        def told() -> None:
+            if self._cancelled.is_set():
+                raise WriteError(f"{self._doing} was cancelled; nothing of it was kept")
+            self._progress(total, total, "saving on the server")
+
+        wait_for(self._saving, told)
+        saving, self._saving = self._saving, None
+        self._proxy.end_save(saving)
+
+    def _verify(self) -> None:
+        """Read every tile back and compare; raises before the image is whole."""
+        if self._checksums is None:
+            return
+        connection = self._session.connection()
+        proxy = connection.limited(connection.factory.createRawPixelsStore(self._context))
+        try:
+            proxy.setPixelsId(self._pixels_id, False, self._context)
+            wrong = self._checksums.first_difference(proxy, self._progress)
+        finally:
+            close_store(proxy)
+        if wrong is not None:
+            plane, region = wrong
+            raise CorruptedDataError(
+                f"{self._doing}: the server gives back other bytes than it was sent for {tuple(region)} of plane "
+                f"{tuple(plane)}; nothing of the image was kept, have the server's disk checked"
+            )
 
     def _failed(self, error: Exception, what: str) -> IJOmeroError:
         if isinstance(error, LOST):

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ij_omero.errors import ReadError
+from ij_omero.errors import InvalidInputError, ReadError
 from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region, ResolutionLevel
-from ij_omero.pixels import ReadHints, check_request
+from ij_omero.pixels import Progress, ReadHints, check_request, no_progress
 
-from ._failures import LOST
+from ._failures import FAILURES
 from ._pixel_bytes import MIN_BAND, bands, decode
 from ._raw_stores import RawStores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy.typing as npt
 
     from ._raw_stores import RawStore
     from ._session import Connection, OmeroSession
+
+
+class _Call(NamedTuple):
+    """A piece of a plane that one call brings, and where it goes."""
+
+    plane: PlaneIndex
+    piece: Region
+    target: npt.NDArray[Any]
 
 
 class OmeroSource:
@@ -78,21 +89,53 @@ class OmeroSource:
     ) -> npt.NDArray[Any]:
         """Read a rectangle of one plane; see `PixelSource.read`."""
         self._check_open()
-        levels = self.levels
         plane = PlaneIndex(*plane)
-        region = check_request(self._description, levels, plane, region, level, out)
+        region = check_request(self._description, self.levels, plane, region, level, out)
         target = np.empty(region.shape, self._description.pixel_type.dtype) if out is None else out
+        self._read([(plane, target)], region, level, no_progress)
+        return target
+
+    def read_planes(
+        self,
+        planes: Sequence[PlaneIndex],
+        region: Region | None = None,
+        *,
+        level: int = 0,
+        out: Sequence[npt.NDArray[Any]],
+        progress: Progress = no_progress,
+    ) -> None:
+        """Read the same rectangle of several planes, the next on its way while one arrives; see `PlaneSequence`."""
+        self._check_open()
+        if len(planes) != len(out):
+            raise InvalidInputError(f"{len(planes)} planes need as many arrays to read into; there are {len(out)}")
+        wanted = [(PlaneIndex(*plane), target) for plane, target in zip(planes, out, strict=True)]
+        whole = region
+        for plane, target in wanted:
+            whole = check_request(self._description, self.levels, plane, region, level, target)
+        if whole is not None and wanted:
+            self._read(wanted, whole, level, progress)
+
+    def _read(
+        self, wanted: list[tuple[PlaneIndex, npt.NDArray[Any]]], region: Region, level: int, progress: Progress
+    ) -> None:
+        levels = self.levels
         wire_size = 1 if self._description.pixel_type is PixelType.BIT else self._description.pixel_type.bytes_per_pixel
         pieces = bands(region, wire_size, levels[level].tile_height, self._stores.size)
         # What the server counts: its level 0 is the smallest.
         server_level = len(levels) - 1 - level if len(levels) > 1 else None
+        calls = [_Call(plane, piece, _part(target, region, piece)) for plane, target in wanted for piece in pieces]
+        left = deque(calls)
+
+        def arrived() -> None:
+            done = len(calls) - len(left)
+            if done % len(pieces) == 0:
+                progress(done // len(pieces), len(wanted), "reading pixels")
 
         def fetch(_: Connection) -> None:
-            with self._stores.lend(len(pieces)) as stores:
-                self._fetch(stores, plane, region, pieces, server_level, target)
+            with self._stores.lend(len(left)) as stores:
+                self._fetch(stores, left, server_level, arrived)
 
         self._session.call(f"reading {self._name}", fetch)
-        return target
 
     def close(self) -> None:
         """Close the stores on the server; twice is allowed."""
@@ -108,46 +151,48 @@ class OmeroSource:
             raise ReadError(f"{self._name} is closed; open it again")
 
     def _fetch(
-        self,
-        stores: list[RawStore],
-        plane: PlaneIndex,
-        region: Region,
-        pieces: list[Region],
-        server_level: int | None,
-        target: npt.NDArray[Any],
+        self, stores: list[RawStore], left: deque[_Call], server_level: int | None, arrived: Callable[[], None]
     ) -> None:
-        """Read the pieces with one call in flight on each store, decoding one while the next is on its way."""
+        """Make the calls that are left, one in flight on each store, decoding one while the next is on its way.
+
+        What has arrived is taken from ``left``, so that a reader that joins again after a lost connection goes on.
+        """
         pixel_type = self._description.pixel_type
         for store in stores:
             if server_level is not None and store.level != server_level:
                 store.proxy.setResolutionLevel(server_level)
                 store.level = server_level
-        if len(pieces) == 1:
-            data = stores[0].proxy.getTile(plane.z, plane.c, plane.t, *pieces[0])
-            decode(data, pixel_type, target)
+        if len(left) == 1:
+            plane, piece, target = left[0]
+            decode(stores[0].proxy.getTile(plane.z, plane.c, plane.t, *piece), pixel_type, target)
+            left.popleft()
+            arrived()
             return
-        waiting = iter(pieces)
-        flights: list[tuple[RawStore, Region, Any]] = []
+        waiting = iter(tuple(left))
+        flights: deque[tuple[RawStore, _Call, Any]] = deque()
+
+        def begin(store: RawStore) -> None:
+            call = next(waiting, None)
+            if call is not None:
+                plane, piece, _ = call
+                flights.append((store, call, store.proxy.begin_getTile(plane.z, plane.c, plane.t, *piece)))
+
         try:
             for store in stores:
-                piece = next(waiting)
-                flights.append((store, piece, store.proxy.begin_getTile(plane.z, plane.c, plane.t, *piece)))
+                begin(store)
             while flights:
-                store, piece, call = flights.pop(0)
-                data = store.proxy.end_getTile(call)
-                following = next(waiting, None)
-                if following is not None:
-                    call = store.proxy.begin_getTile(plane.z, plane.c, plane.t, *following)
-                    flights.append((store, following, call))
-                rows = slice(piece.y - region.y, piece.y - region.y + piece.height)
-                columns = slice(piece.x - region.x, piece.x - region.x + piece.width)
-                decode(data, pixel_type, target[rows, columns])
+                store, call, answer = flights.popleft()
+                data = store.proxy.end_getTile(answer)
+                begin(store)
+                decode(data, pixel_type, call.target)
+                left.popleft()
+                arrived()
         except BaseException:
-            for store, _, call in flights:
+            for store, _, answer in flights:
                 # The store may only be closed once its call is over.
                 try:
-                    store.proxy.end_getTile(call)
-                except LOST:
+                    store.proxy.end_getTile(answer)
+                except FAILURES:
                     continue
             raise
 
@@ -162,3 +207,9 @@ class OmeroSource:
             ResolutionLevel(index, width, height, min(tile_width, width), min(tile_height, height))
             for index, (width, height) in enumerate(sizes)
         )
+
+
+def _part(target: npt.NDArray[Any], region: Region, piece: Region) -> npt.NDArray[Any]:
+    rows = slice(piece.y - region.y, piece.y - region.y + piece.height)
+    columns = slice(piece.x - region.x, piece.x - region.x + piece.width)
+    return target[rows, columns]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import logging
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from ij_omero.errors import InvalidInputError, NotFoundError, ReadError, StorageError, WriteError
+from ij_omero.errors import IJOmeroError, InvalidInputError, NotFoundError, ReadError, StorageError, WriteError
 from ij_omero.model import (
     ImageAddress,
     ImageDescription,
@@ -20,7 +22,7 @@ from ij_omero.model import (
     TableSummary,
 )
 
-from . import _rois, _sessions, _tables
+from . import _plane_times, _rois, _sessions, _tables
 from ._credentials import Login, find_login
 from ._deleting import delete_objects
 from ._describing import Described, check_dataset_id, describe, image_number, not_found
@@ -34,7 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
+    import numpy as np
+    import numpy.typing as npt
+
     from ._marks import UnfinishedImage
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class OmeroStore:
@@ -58,6 +66,7 @@ class OmeroStore:
         self._sinks: weakref.WeakSet[OmeroSink] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._closed = False
+        self._tidied = False
 
     @classmethod
     def connect(
@@ -129,9 +138,9 @@ class OmeroStore:
         """``omero://user@host:port``."""
         return self._address(None)
 
-    def address_of(self, image_id: ImageId) -> ImageAddress:
-        """Return the image's address, without a secret."""
-        return self._address(image_number(image_id))
+    def address_of(self, image_id: ImageId, *, pixels_id: int | None = None) -> ImageAddress:
+        """Return the image's address, without a secret; with ``pixels_id`` that of one of its several Pixels."""
+        return dataclasses.replace(self._address(image_number(image_id)), pixels_id=pixels_id)
 
     def list_images(self, dataset: ImageId | None = None) -> Iterator[ImageSummary]:
         """Yield the images of the session's group, or of one dataset, in the order of their ids."""
@@ -171,11 +180,64 @@ class OmeroStore:
             self._sources.add(source)
         return source
 
+    def pixels_ids(self, image_id: ImageId) -> tuple[int, ...]:
+        """Return the ids of an image's Pixels; the first is what everybody sees who names none."""
+        number = image_number(image_id)
+        self._image_group(number)
+        parameters = omero.sys.ParametersI().addId(number)
+        hql = "select i from Image i join fetch i.pixels where i.id = :id"
+        image = self._session.call(
+            f"listing the pixels of image {number}",
+            lambda connection: connection.service("Query").findByQuery(hql, parameters, ALL_GROUPS),
+        )
+        return tuple(int(pixels.id.val) for pixels in image.copyPixels() if pixels is not None) if image else ()
+
+    def plane_times(self, image_id: ImageId, *, pixels_id: int | None = None) -> npt.NDArray[np.float64]:
+        """Return when each plane was acquired, (T, C, Z) in seconds; not-a-number where the server does not know."""
+        described = self._described(image_id, pixels_id)
+        context = {"omero.group": str(described.group_id)}
+        return _plane_times.read_plane_times(self._session, described.description, context)
+
+    def save_plane_times(self, image_id: ImageId, seconds: npt.ArrayLike, *, pixels_id: int | None = None) -> None:
+        """Set when each plane was acquired.
+
+        Parameters
+        ----------
+        image_id, pixels_id
+            The image, and which of its Pixels.
+        seconds
+            (T, C, Z); planes with not-a-number stay as they are.
+        """
+        described = self._described(image_id, pixels_id)
+        context = {"omero.group": str(described.group_id)}
+        _plane_times.save_plane_times(self._session, described.description, seconds, context)
+
     def create(
-        self, description: ImageDescription, *, dataset: ImageId | None = None, source: ImageId | None = None
+        self,
+        description: ImageDescription,
+        *,
+        dataset: ImageId | None = None,
+        source: ImageId | None = None,
+        pixels_of: ImageId | None = None,
+        verify: bool = False,
     ) -> OmeroSink:
-        """Begin a new image; see `ImageStore.create`."""
+        """Begin a new image; see `ImageStore.create`.
+
+        The first one also deletes what killed processes of this user on this machine left unfinished.
+
+        Parameters
+        ----------
+        description, dataset, source
+            What the image will be, the dataset to link it to, the image that it was made from.
+        pixels_of
+            An image that exists: it gets the pixels beside those that it has, with their calibration, channels and
+            rendering settings; its name and annotations stay.
+        verify
+            Read every tile back from the server before the image becomes whole, and compare checksums;
+            CorruptedDataError where one differs. Takes about the time of reading the image.
+        """
         self._check_open()
+        self._tidy()
         context = self._session.group_context
         dataset_id = None
         if dataset is not None:
@@ -185,10 +247,35 @@ class OmeroStore:
         if source is not None:
             source_id = image_number(source)
             self._image_group(source_id)
-        sink = OmeroSink(self._session, description, context, dataset_id=dataset_id, source_id=source_id)
+        target_id = None
+        if pixels_of is not None:
+            if dataset is not None:
+                raise InvalidInputError("new pixels lie in the datasets of their image; give only dataset or pixels_of")
+            target_id = image_number(pixels_of)
+            context = {"omero.group": str(self._image_group(target_id))}
+        sink = OmeroSink(
+            self._session,
+            description,
+            context,
+            dataset_id=dataset_id,
+            source_id=source_id,
+            pixels_of=target_id,
+            verify=verify,
+        )
         with self._lock:
             self._sinks.add(sink)
         return sink
+
+    def _tidy(self) -> None:
+        with self._lock:
+            tidied, self._tidied = self._tidied, True
+        if tidied:
+            return
+        try:
+            if removed := self.remove_unfinished():
+                _LOG.info("removed the unfinished images %s, whose writers are gone", removed)
+        except IJOmeroError as error:  # the new image does not depend on it
+            _LOG.warning("%s; it stays marked as unfinished", error)
 
     def delete(self, image_id: ImageId) -> None:
         """Delete an image with its annotations and ROIs; an unknown id raises ImageNotFoundError."""

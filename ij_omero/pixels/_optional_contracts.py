@@ -1,0 +1,77 @@
+"""What only some backends can do; callers ask with ``isinstance``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from ._progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from ij_omero.model import ImageAddress, ImageDescription, ImageId, PlaneIndex, Region
+
+    from ._contracts import PixelSink, PixelSource
+
+
+@runtime_checkable
+class SeveralPixels(Protocol):
+    """A store whose images may have several sets of pixels, each with sizes, type and channels of its own."""
+
+    def pixels_ids(self, image_id: ImageId) -> tuple[int, ...]:
+        """Return their ids; the first is what everybody sees who names none."""
+
+    def address_of(self, image_id: ImageId, *, pixels_id: int | None = None) -> ImageAddress:
+        """Return the address under which these pixels are opened again."""
+
+    def open(self, image_id: ImageId, *, pixels_id: int | None = None) -> PixelSource:
+        """Open these pixels; ImageNotFoundError where the image has none of that id."""
+
+    def create(
+        self,
+        description: ImageDescription,
+        *,
+        dataset: ImageId | None = None,
+        source: ImageId | None = None,
+        pixels_of: ImageId | None = None,
+        verify: bool = False,
+    ) -> PixelSink:
+        """Begin new pixels of an image that exists, or with ``verify`` an image whose tiles are read back."""
+
+
+@runtime_checkable
+class PlaneTimes(Protocol):
+    """A store that knows when each plane was acquired."""
+
+    def plane_times(self, image_id: ImageId, *, pixels_id: int | None = None) -> npt.NDArray[np.float64]:
+        """Return (T, C, Z) seconds, not-a-number where unknown."""
+
+    def save_plane_times(self, image_id: ImageId, seconds: npt.ArrayLike, *, pixels_id: int | None = None) -> None:
+        """Set them; planes with not-a-number stay as they are."""
+
+
+@runtime_checkable
+class PlaneSequence(Protocol):
+    """A source that keeps several requests on their way from one plane to the next."""
+
+    def read_planes(
+        self,
+        planes: Sequence[PlaneIndex],
+        region: Region | None = None,
+        *,
+        level: int = 0,
+        out: Sequence[npt.NDArray[Any]],
+        progress: Progress = no_progress,
+    ) -> None:
+        """Read the same rectangle of several planes, each into its (Y, X) array of ``out``."""
+
+
+@runtime_checkable
+class WatchedSink(Protocol):
+    """A sink whose `finish` takes long and tells of it."""
+
+    def watch(self, progress: Progress) -> None:
+        """Have somebody told during `finish`; raising from it cancels."""
