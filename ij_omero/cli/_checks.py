@@ -78,7 +78,8 @@ def _package(name: str, group: str) -> Check:
     if version and importlib.util.find_spec(module):
         return Check(group, name, "ok", version)
     state = "missing" if name in _NEEDED else "optional"
-    how = "ij-omero setup omero" if name == "zeroc-ice" else f"pip install 'ij-omero[{extra}]'"
+    # pip alone finds no wheel of Ice
+    how = "ij-omero setup omero" if extra == "omero" else f"pip install 'ij-omero[{extra}]'"
     return Check(group, name, state, f"not installed; needed for {purpose}", how)
 
 
@@ -93,7 +94,7 @@ def _python() -> Iterator[Check]:
 
 
 def _imagej() -> Iterator[Check]:
-    from ij_omero.provision import find_java, read_lock
+    from ij_omero.provision import MINIMUM_JAVA, find_java, read_lock
 
     group = "ImageJ"
     for name in ("jpype1", "prokaryote", "pyimagej"):
@@ -101,6 +102,9 @@ def _imagej() -> Iterator[Check]:
     try:
         java = find_java()
         yield Check(group, "Java", "ok", f"{java.version} at {java.home} (from {java.source})")
+        if (given := os.environ.get("JAVA_HOME")) and java.source != "JAVA_HOME":
+            advice = f"it is none, is damaged or is older than {MINIMUM_JAVA}: correct it, or unset it"
+            yield Check(group, "JAVA_HOME", "note", f"{given} is passed over", advice)
     except IJOmeroError as error:
         yield Check(group, "Java", "missing", "none that will do", str(error))
     jars = read_lock("imagej")

