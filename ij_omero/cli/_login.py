@@ -62,7 +62,10 @@ def _read_password(path: str) -> str:
         text = sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"cannot read --password-file {path}: {error.strerror}") from None
-    return text.rstrip("\r\n")
+    password = text.rstrip("\r\n")
+    if not password:
+        raise click.UsageError(f"--password-file {path} is empty; it holds the password alone, in one line")
+    return password
 
 
 def open_connection(address: str | ImageAddress, login: Login) -> Connection:

@@ -127,3 +127,10 @@ def test_a_password_file_that_cannot_be_read_is_wrong_usage(ij_omero: Callable[.
     done = ij_omero("list", "omero://localhost", "--password-file", "/no/such/file")
     assert done.code == 2
     assert "/no/such/file" in done.err
+
+
+def test_an_empty_password_file_is_said_to_be_empty(ij_omero: Callable[..., Outcome], tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("\n")
+    done = ij_omero("list", "omero://localhost", "--password-file", str(tmp_path / "password"))
+    assert done.code == 2
+    assert "is empty" in done.err
