@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -117,11 +118,12 @@ class EditFolder:
             part = Path(tempfile.mkdtemp(prefix=".new-", dir=root))  # mode 0700
             (part / _DESCRIPTION).write_text(json.dumps(_to_json(info), indent=1), encoding="utf-8")
             part.rename(info.folder)
+            part = info.folder
             return cls(info)
-        except OSError as error:
+        except (OSError, StorageError) as error:
             if part is not None:
                 shutil.rmtree(part, ignore_errors=True)
-            raise storage_error(error, root) from error
+            raise error if isinstance(error, StorageError) else storage_error(error, root) from error
 
     @classmethod
     def open(cls, root: Path, edit_id: str) -> EditFolder:
@@ -194,13 +196,22 @@ def _to_json(info: EditInfo) -> dict[str, Any]:
 
 def _is_locked(folder: Path) -> bool:
     try:
-        os.close(_take_lock(folder))
+        os.close(_lock_file(folder))
     except CacheLockedError:
         return True
     return False
 
 
 def _take_lock(folder: Path) -> int:
+    handle = _lock_file(folder)
+    # who owns it is told for convenience, and edits must be recoverable when the disk is full
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())
+    return handle
+
+
+def _lock_file(folder: Path) -> int:
     try:
         handle = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     except OSError as error:
@@ -213,8 +224,6 @@ def _take_lock(folder: Path) -> int:
         raise CacheLockedError(
             f"the edits in {folder} are in use{' by process ' + owner if owner else ''}: close the image there first"
         ) from error
-    os.ftruncate(handle, 0)
-    os.write(handle, str(os.getpid()).encode())
     return handle
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     Edited = tuple[int, npt.NDArray[Any], int]
 
+_log = logging.getLogger(__name__)
 _BATCH = 16
 """The bound over this is let go of at once, so that edited cells share a commit."""
 LARGEST_BATCH = 4 << 20
@@ -154,8 +156,10 @@ class Residents:
                 for entry in skipped:
                     if not entry.gone and entry.index not in self._retired:
                         self._ring[entry.index] = entry
-        if failure is not None and self.nbytes > bound:
-            raise failure
+        if failure is not None:
+            if self.nbytes > bound:
+                raise failure
+            _log.warning("edited cells were stored after a failure: %s", failure)
 
     def _pick(self, bound: int) -> tuple[list[Entry], list[Entry], list[Entry]]:
         """Take the oldest unused cells out of the ring, locked: those that can go, those to retire, those in use."""

@@ -61,16 +61,21 @@ class CellSpill:
         self._idle = threading.Condition()
         self._closed = False
         self._flushed: Any = None
+        self._stale = False
         try:
             if restore_roots(folder.cells):
                 _log.warning("the machine went down: %s is as it was last flushed", folder.cells)
         except OSError as error:
             raise storage_error(error, folder.path) from error
         self._env = self._open()
-        self._values = _ValueReader(folder.cells)
         self.digests: dict[int, int] = {}
         """The digest of every cell that is held."""
-        self._read_digests()
+        try:
+            self._values = _ValueReader(folder.cells)
+            self._read_digests()
+        except OSError as error:
+            self._env.close()
+            raise error if isinstance(error, StorageError) else storage_error(error, folder.path) from error
 
     def put(self, cells: Iterable[tuple[int, npt.NDArray[Any], int]]) -> None:
         """Store cells, all or none of them.
@@ -134,30 +139,56 @@ class CellSpill:
 
     def sync(self) -> None:
         """Return when all that is committed would survive a loss of power."""
-        with self._guard(), self._writing:
+        with self._writing, self._guard():
             self._check_open()
-            try:
-                self._env.sync(True)
-                keep_roots(self.folder.cells, int(self._env.stat()["psize"]))
-            except OSError as error:
-                raise storage_error(error, self.folder.path) from error
-            before, self._flushed = self._flushed, self._env.begin()
-            if before is not None:
-                before.abort()
+            if self._stale:
+                self._reopen()
+            self._sync()
 
     def close(self, *, delete: bool = False) -> None:
         """Close the file; twice is allowed. With `delete` nothing of the folder is left."""
         with self._writing, self._idle:
             self._closed = True
             self._idle.wait_for(lambda: not self._readers)
-            if not delete and self.folder.is_open:
-                with self._guard():
+            if not delete and self.folder.is_open and not self._stale:
+                try:
                     self._env.sync(True)
-                forget_roots(self.folder.cells)
+                    forget_roots(self.folder.cells)
+                except (lmdb.Error, OSError) as error:
+                    # whoever wants to know called `sync`; the copy of what was flushed then stays in force
+                    _log.warning("%s was closed without carrying it to the disk: %s", self.folder.cells, error)
             self._env.close()
-            if self.folder.is_open:
-                self._values.close()
+            self._values.close()
             self.folder.close(delete=delete)
+
+    def _sync(self) -> None:
+        try:
+            self._env.sync(True)
+            keep_roots(self.folder.cells, int(self._env.stat()["psize"]))
+        except OSError as error:
+            raise storage_error(error, self.folder.path) from error
+        before, self._flushed = self._flushed, self._env.begin()
+        if before is not None:
+            before.abort()
+
+    def _reopen(self) -> None:
+        """Open the file again after a commit that failed half-way; it is still at the commit before."""
+        _log.warning("reopening %s after a failed write", self.folder.cells)
+        with self._idle:
+            self._idle.wait_for(lambda: not self._readers)
+            self._stale = True
+            self._values.close()
+            self._env.close()
+            self._env = self._open()
+            try:
+                self._values = _ValueReader(self.folder.cells)
+            except OSError as error:
+                raise storage_error(error, self.folder.path) from error
+            if self._flushed is not None:
+                # the reader that kept the flushed state from being overwritten went with the old map
+                self._flushed = None
+                self._sync()
+            self._stale = False
 
     def _open(self) -> Any:
         size = self._limit or _LARGEST_MAP
@@ -205,19 +236,13 @@ class CellSpill:
     def _write(self, work: Callable[[Any], None], digests: dict[int, int] | dict[int, None]) -> None:
         with self._writing, self._guard():
             self._check_open()
+            if self._stale:
+                self._reopen()
             try:
                 with self._env.begin(write=True) as transaction:
                     work(transaction)
             except lmdb.PanicError:
-                # an earlier commit failed half-way; the file itself is still at the commit before it
-                _log.warning("reopening %s after a failed write", self.folder.cells)
-                with self._idle:
-                    self._idle.wait_for(lambda: not self._readers)
-                    self._env.close()
-                    self._flushed = None
-                    self._env = self._open()
-                    self._values.close()
-                    self._values = _ValueReader(self.folder.cells)
+                self._reopen()
                 with self._env.begin(write=True) as transaction:
                     work(transaction)
             for index, digest in digests.items():
@@ -229,9 +254,16 @@ class CellSpill:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
         """Keep the map in place; what LMDB hands out points into it."""
-        with self._idle:
-            self._check_open()
-            self._readers += 1
+        while True:
+            with self._idle:
+                self._check_open()
+                if not self._stale:
+                    self._readers += 1
+                    break
+            with self._writing, self._guard():
+                self._check_open()
+                if self._stale:
+                    self._reopen()
         try:
             with self._guard():
                 yield
@@ -301,6 +333,8 @@ class _Translate:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, lmdb.PanicError):
+            self._spill._stale = True
         if isinstance(error, lmdb.Error):
             raise self._spill._storage_error(error) from error
 
@@ -332,5 +366,7 @@ class _ValueReader:
         return os.preadv(self._handle, [out.data], mapped.ctypes.data - self._start) == out.nbytes
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._handle)
+        """Close the file; twice is allowed."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
