@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._connection import Connection
+from ._from_xarray import from_xarray
 from ._image import Image
 from ._indexing import ImageIndexError
 from ._java_images import java_image_source
@@ -14,6 +15,7 @@ __all__ = [
     "Image",
     "ImageIndexError",
     "connect",
+    "from_xarray",
     "is_script",
     "java_image_source",
     "kept_connection",

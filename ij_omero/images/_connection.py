@@ -201,8 +201,9 @@ class Connection:
         Parameters
         ----------
         image
-            An `Image`, a ``net.imagej.Dataset`` or ImageJ 1's ``ij.ImagePlus``, a `PixelSource`, or an array (Y, X),
-            (Z, Y, X), (C, Z, Y, X) or (T, C, Z, Y, X).
+            An `Image`, a ``net.imagej.Dataset`` or ImageJ 1's ``ij.ImagePlus``, a `PixelSource`, an
+            ``xarray.DataArray`` (see `ij_omero.images.from_xarray`), or an array (Y, X), (Z, Y, X), (C, Z, Y, X) or
+            (T, C, Z, Y, X).
         name
             The new image's name; that of ``image`` where it is not given.
         dataset

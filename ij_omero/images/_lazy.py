@@ -29,16 +29,16 @@ def to_xarray(image: Image) -> Any:
         ) from error
     meta = np.empty((0,) * 5, image.dtype)
     from_array: Any = dask.array.from_array  # dask publishes no types for it
-    lazy = from_array(image, chunks=_chunks(image), name=False, asarray=False, meta=meta)
+    lazy = from_array(image, chunks=chunk_shape(image), name=False, asarray=False, meta=meta)
     array = xarray.DataArray(
-        lazy, dims=AXES, coords=_coordinates(image.description), name=image.name, attrs=_attributes(image)
+        lazy, dims=AXES, coords=coordinates_of(image.description), name=image.name, attrs=image_attributes(image)
     )
-    for axis, size in _steps(image.description).items():
+    for axis, size in steps_of(image.description).items():
         array.coords[axis].attrs["units"] = size.unit if size else "pixel"
     return array
 
 
-def _chunks(image: Image) -> tuple[int, int, int, int, int]:
+def chunk_shape(image: Image) -> tuple[int, int, int, int, int]:
     """One plane per chunk, or whole rows and columns of cells of a plane that is larger."""
     level = image.levels[0]
     height, width = min(level.tile_height, level.height), min(level.tile_width, level.width)
@@ -50,7 +50,8 @@ def _chunks(image: Image) -> tuple[int, int, int, int, int]:
     return 1, 1, 1, min(height * rows, level.height), min(width * columns, level.width)
 
 
-def _steps(description: ImageDescription) -> dict[str, Quantity | None]:
+def steps_of(description: ImageDescription) -> dict[str, Quantity | None]:
+    """Return the distance of coordinates along each axis, None where unknown."""
     return {
         "T": description.time_increment,
         "Z": description.physical_size_z,
@@ -59,14 +60,16 @@ def _steps(description: ImageDescription) -> dict[str, Quantity | None]:
     }
 
 
-def _coordinates(description: ImageDescription) -> dict[str, Any]:
+def coordinates_of(description: ImageDescription) -> dict[str, Any]:
+    """Return the coordinates of all axes: physical units, pixels where there are none, names of channels."""
     sizes = dict(zip(AXES, description.shape, strict=True))
     coordinates: dict[str, Any] = {
-        axis: np.arange(sizes[axis]) * (step.value if step else 1.0) for axis, step in _steps(description).items()
+        axis: np.arange(sizes[axis]) * (step.value if step else 1.0) for axis, step in steps_of(description).items()
     }
     coordinates["C"] = [channel.name or f"Channel {i}" for i, channel in enumerate(description.channels)]
     return coordinates
 
 
-def _attributes(image: Image) -> dict[str, Any]:
+def image_attributes(image: Image) -> dict[str, Any]:
+    """Return what an array says of its image."""
     return {"address": str(image.address), "pixel_type": image.description.pixel_type.value}

@@ -12,6 +12,7 @@ from ij_omero.errors import IJOmeroError, InvalidInputError, WriteError
 from ij_omero.pixels import PixelSource, PlaneTimes, SeveralPixels
 
 from ._copying import ArraySource, copy_pixels
+from ._from_xarray import from_xarray, is_data_array
 from ._image import Image
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def save(
     pixels_of: ImageId | None = None,
     verify: bool = False,
 ) -> tuple[ImageId, int | None]:
-    """Do what `Connection.save_image` says; return the image's id, and that of its new pixels where they are further."""
+    """Do what `Connection.save_image` says; return the image's id, and that of its further pixels."""
     store = connection.store
     origin, origin_id = _origin(store, image, source)
     # before the first pixel is read: what is edited meanwhile may come too late for the new image
@@ -111,6 +112,8 @@ def _pixels_of(image: Any, name: str | None) -> Iterator[PixelSource]:
         yield ArraySource(image, name or "array")
     elif isinstance(image, PixelSource):
         yield image
+    elif is_data_array(image):
+        yield from_xarray(image, name)
     else:
         from ._java_images import java_image_source
 

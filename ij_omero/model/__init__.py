@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._address import ImageAddress, parse_address
 from ._image import Channel, ImageDescription, ImageId, ImageSummary, KeyValue, ResolutionLevel
+from ._labels import labels_to_rois, rois_to_labels
 from ._pixel_type import PixelType
 from ._quantity import LENGTH_UNITS, TIME_UNITS, Quantity
 from ._region import PlaneIndex, Region
@@ -54,5 +55,7 @@ __all__ = [
     "Shape",
     "Table",
     "TableSummary",
+    "labels_to_rois",
     "parse_address",
+    "rois_to_labels",
 ]

@@ -33,11 +33,13 @@ def connection(user: OmeroUser) -> Iterator[ij_omero.Connection]:
 
 def stored_pixels(gateway: Any, image_id: int) -> list[Any]:
     """All Pixels of an image with their channels, in the server's order."""
+    from omero.sys import ParametersI
+
     hql = (
         "select i from Image i join fetch i.pixels p join fetch p.pixelsType join fetch p.channels c "
-        f"join fetch c.logicalChannel join fetch c.statsInfo where i.id = {image_id}"
+        "join fetch c.logicalChannel join fetch c.statsInfo where i.id = :id"
     )
-    return list(gateway.getQueryService().findByQuery(hql, None).copyPixels())
+    return list(gateway.getQueryService().findByQuery(hql, ParametersI().addId(image_id)).copyPixels())
 
 
 def test_others_see_new_pixels_beside_the_old_ones(connection: ij_omero.Connection, user: OmeroUser) -> None:
