@@ -284,7 +284,9 @@ def _draw(
     connection: Connection, original: Image, result: Image, particles: _Particles, results: Path, story: Story
 ) -> Path:
     results.mkdir(parents=True, exist_ok=True)
-    path = results / f"{original.name.rsplit('.', 1)[0]}-{original.image_id}-before-after.png"
+    # ids of a server and of a folder both begin at 1
+    where = "" if connection.address.scheme == "file" else f"{connection.address.scheme}-"
+    path = results / f"{original.name.rsplit('.', 1)[0]}-{where}{original.image_id}-before-after.png"
     size = original.description.physical_size_x
     with connection.open_image(original.image_id, share=False) as untouched:
         before = untouched.thumbnail(PANEL_SIDE)

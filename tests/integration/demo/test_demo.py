@@ -91,6 +91,7 @@ def test_the_main_job_on_a_real_server_and_as_a_script(omero_server: LocalServer
     facts = facts_of(demo("--server", "--home", omero_server.home, "--to", tmp_path, "--json", home=tmp_path))
     assert facts["original"].startswith(f"omero://root@127.0.0.1:{omero_server.port}/image/")
     assert facts["particles"] > 20
+    assert "/ihc-omero-" in facts["figure"]
     login = {"user": "root", "password": omero_server.password}
     by_script = ij_omero.open_image(facts["script_result"], **login)
     assert by_script.shape == (1, 3, 1, 512, 512)
