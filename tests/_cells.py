@@ -120,6 +120,9 @@ class Home:
     def read(self, out: npt.NDArray[Any]) -> None:
         out[...] = self.pixels
 
+    def glance(self) -> npt.NDArray[Any]:
+        return self.pixels.copy()
+
     def write(self, region: Region, pixels: npt.NDArray[Any]) -> None:
         self.pixels[region.y : region.y + region.height, region.x : region.x + region.width] = pixels
 

@@ -21,6 +21,9 @@ class ForeignHome(Protocol):
     def read(self, out: npt.NDArray[Any]) -> None:
         """Copy the whole cell into a contiguous (Y, X) array."""
 
+    def glance(self) -> npt.NDArray[Any]:
+        """Return a copy of the whole cell, (Y, X), that this thread's next glance, at any cell, overwrites."""
+
     def write(self, region: Region, pixels: npt.NDArray[Any]) -> None:
         """Copy (Y, X) pixels to a rectangle, which counts from the cell's own corner; touches nothing else."""
 
@@ -118,9 +121,18 @@ class Entry:
         """Return pixels and digest of a cell that is neither as in the source nor as on disk; the lock is held."""
         if not self.written:
             return None
-        pixels = self.snapshot(dtype, scratch)
+        home = self.home
+        pixels = home if isinstance(home, np.ndarray) else home.glance()
         digest = digest_of(pixels, self.index)
-        return None if digest == self.digest else (pixels, digest)
+        if digest == self.digest:
+            return None
+        if pixels is not home:
+            # not read again: the other runtime may have written since, and pixels must fit their digest
+            glanced, pixels = pixels, scratch
+            if pixels is None or pixels.shape != glanced.shape:
+                pixels = np.empty(glanced.shape, dtype)
+            pixels[...] = glanced
+        return pixels, digest
 
     def store(self, within: Region, pixels: npt.NDArray[Any]) -> None:
         """Write to a rectangle of the cell; the caller holds the lock and has seen that the cell is not gone."""

@@ -147,6 +147,15 @@ class JavaCells:
         buffer.put(0, array, 0, pixels.size * self._elements_per_pixel)
         np.copyto(pixels, staging[: pixels.size].reshape(pixels.shape))
 
+    def copy_to_staging(self, array: Any, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        """Copy a whole primitive array to this thread's staging array and return that, as (Y, X)."""
+        size = shape[0] * shape[1]
+        if self._view is None:
+            return np.array(memoryview(array)).view(self._dtype).reshape(shape)
+        staging, buffer = self._staged()
+        buffer.put(0, array, 0, size * self._elements_per_pixel)
+        return staging[:size].reshape(shape)
+
     def _staged(self) -> tuple[npt.NDArray[Any], Any]:
         """Return this thread's array of a cell's size and Java's view of the same memory."""
         staged: tuple[npt.NDArray[Any], Any] | None = getattr(self._staging, "pair", None)
@@ -196,6 +205,10 @@ class JavaHome:
     def read(self, out: npt.NDArray[Any]) -> None:
         """Copy the whole cell into a contiguous (Y, X) array."""
         self._side.copy_out(self._array, out)
+
+    def glance(self) -> npt.NDArray[Any]:
+        """Return a copy of the whole cell, (Y, X), that this thread's next copy in or out overwrites."""
+        return self._side.copy_to_staging(self._array, self._region.shape)
 
     def write(self, region: Region, pixels: npt.NDArray[Any]) -> None:
         """Copy pixels to a rectangle; Java threads may write to the rest of the cell meanwhile."""

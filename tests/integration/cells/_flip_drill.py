@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ij_omero.cells import CellCache, recover_edits
 from ij_omero.errors import IJOmeroError
-from tests._cells import P0, ArraySource, describe
+from tests._cells import ArraySource, describe
 
 SIZE, CELL, CELLS = 256, 64, 16
 PAGE, OVERFLOW = 4096, 4
@@ -54,8 +54,8 @@ told = LogCounter()
 
 
 def bytes_of_the_tree(whole: bytes) -> list[int]:
-    """Return where the file's bytes other than zero are, pages of pixels left out (flags and length: bytes 10 and 12)."""
-    found = []
+    """Return where bytes other than zero are, pages of pixels left out (flags and length: bytes 10 and 12)."""
+    found: list[int] = []
     page = 0
     while page * PAGE < len(whole):
         start = page * PAGE
