@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Edited = tuple[int, npt.NDArray[Any], int]
 
 _log = logging.getLogger(__name__)
-_BATCH = 16
+_BATCH = 8
 """The bound over this is let go of at once, so that edited cells share a commit."""
 LARGEST_BATCH = 4 << 20
 """Bytes of that, since a commit takes as much memory again."""
