@@ -146,6 +146,11 @@ def browser_qt() -> Any:
         package = types.ModuleType("omero_browser_qt")
         package.__path__ = [str(folder)]
         sys.modules.setdefault("omero_browser_qt", package)
+        if importlib.util.find_spec("PyQt6") is None:
+            # Its loading module names these three of Qt for the login window, which is not opened here.
+            core = types.ModuleType("PyQt6.QtCore")
+            vars(core).update(QObject=object, QSettings=object, pyqtSignal=lambda *_: None)
+            sys.modules.update({"PyQt6": types.ModuleType("PyQt6"), "PyQt6.QtCore": core})
         return importlib.import_module("omero_browser_qt.image_loader")
     except ImportError as error:
         print(f"omero-browser-qt is left out: {error}", file=sys.stderr)
