@@ -128,10 +128,10 @@ class Entry:
             return None
         if pixels is not home:
             # not read again: the other runtime may have written since, and pixels must fit their digest
-            glanced, pixels = pixels, scratch
-            if pixels is None or pixels.shape != glanced.shape:
-                pixels = np.empty(glanced.shape, dtype)
-            pixels[...] = glanced
+            fits = scratch is not None and scratch.shape == pixels.shape
+            kept = scratch if fits and scratch is not None else np.empty(pixels.shape, dtype)
+            kept[...] = pixels
+            pixels = kept
         return pixels, digest
 
     def store(self, within: Region, pixels: npt.NDArray[Any]) -> None:
