@@ -370,8 +370,12 @@ def _shut_down() -> None:
     jpype.config.free_resources = False
     if runtime is not None and runtime._owns_context:
         disposal = threading.Thread(target=_dispose, args=(runtime.context,), daemon=True)
-        disposal.start()
-        disposal.join(_DISPOSE_S)
+        try:
+            disposal.start()
+        except RuntimeError:  # some Pythons (3.12.1) start no thread any more while they end
+            _dispose(runtime.context)
+        else:
+            disposal.join(_DISPOSE_S)
     try:
         _stop_reference_queue()
     except (jpype.JException, ImageJError, AttributeError) as error:
