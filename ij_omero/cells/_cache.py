@@ -11,7 +11,7 @@ import numpy as np
 
 from ij_omero.errors import InvalidInputError
 from ij_omero.model import Region
-from ij_omero.pixels import check_request
+from ij_omero.pixels import check_region, check_request
 
 from ._autosave import autosaver
 from ._body import CacheBody, close_before_others_exit, look_after
@@ -94,10 +94,7 @@ class CellCache:
         address: ImageAddress | str | None = None,
         spill_limit: int | None = None,
     ) -> None:
-        if not 0 <= level < len(source.levels):
-            raise InvalidInputError(
-                f"resolution level {level} does not exist; the image has levels 0 to {len(source.levels) - 1}"
-            )
+        check_region(source.levels, level)
         if bound < 1 or (autosave is not None and autosave <= 0):
             raise InvalidInputError("the bound and the seconds between autosaves must be above 0")
         self._source = source

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ._contracts import ImageStore, PixelSink, PixelSource, ReadHints, WriteLayout
 from ._optional_contracts import PlaneSequence, PlaneTimes, SeveralPixels, WatchedSink
 from ._progress import Progress, no_progress
-from ._reading import check_request, read_array, write_array, write_order
+from ._reading import check_region, check_request, read_array, write_array, write_order
 from ._tile_order import TileOrder
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "TileOrder",
     "WatchedSink",
     "WriteLayout",
+    "check_region",
     "check_request",
     "no_progress",
     "read_array",

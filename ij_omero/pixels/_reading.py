@@ -34,13 +34,29 @@ def check_request(
     InvalidInputError
         The level, plane or region lies outside the image, or ``out`` has another shape or dtype.
     """
-    if not 0 <= level < len(levels):
-        raise InvalidInputError(f"resolution level {level} does not exist; the image has levels 0 to {len(levels) - 1}")
+    region = check_region(levels, level, region)
     for axis, position, size in zip(
         "zct", plane, (description.size_z, description.size_c, description.size_t), strict=True
     ):
         if not 0 <= position < size:
             raise InvalidInputError(f"{axis}={position} lies outside the image; expected 0 to {size - 1}")
+    if out is not None and (out.shape != region.shape or out.dtype != description.pixel_type.dtype):
+        raise InvalidInputError(
+            f"cannot read {region.shape} {description.pixel_type.dtype} pixels into an array of {out.shape} {out.dtype}"
+        )
+    return region
+
+
+def check_region(levels: tuple[ResolutionLevel, ...], level: int, region: Region | None = None) -> Region:
+    """Check that a level exists and that a region lies in it, and return the region; None is the whole level.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such level, or the region is empty or lies outside it.
+    """
+    if not 0 <= level < len(levels):
+        raise InvalidInputError(f"resolution level {level} does not exist; the image has levels 0 to {len(levels) - 1}")
     bounds = levels[level].bounds
     if region is None:
         region = bounds
@@ -48,10 +64,6 @@ def check_request(
         raise InvalidInputError(
             f"region {tuple(region)} (x, y, width, height) does not lie in level {level}, "
             f"which is {bounds.width} x {bounds.height}"
-        )
-    if out is not None and (out.shape != region.shape or out.dtype != description.pixel_type.dtype):
-        raise InvalidInputError(
-            f"cannot read {region.shape} {description.pixel_type.dtype} pixels into an array of {out.shape} {out.dtype}"
         )
     return Region(*map(int, region))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ij_omero.errors import InvalidInputError
 from ij_omero.model import PlaneIndex, Region, RenderingSettings
+from ij_omero.pixels import check_region
 
 from ._compositing import composite_minerva, render_planes, shown_channels
 from ._projection import Projection, project
@@ -238,17 +239,7 @@ def render_region(
     ReadError
         The pixels could not be read.
     """
-    if not 0 <= level < len(source.levels):
-        raise InvalidInputError(
-            f"resolution level {level} does not exist; the image has levels 0 to {len(source.levels) - 1}"
-        )
-    bounds = source.levels[level].bounds
-    region = bounds if region is None else region
-    if region.width < 1 or region.height < 1 or not bounds.contains(region):
-        raise InvalidInputError(
-            f"region {tuple(region)} (x, y, width, height) does not lie in level {level}, which is "
-            f"{bounds.width} x {bounds.height}"
-        )
+    region = check_region(source.levels, level, region)
     _check_pixels(region.width, region.height, max_pixels)
     out = np.empty((region.height, region.width, 3), np.uint8)
     rows = np.arange(region.y, region.y + region.height)
