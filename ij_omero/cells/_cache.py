@@ -207,6 +207,11 @@ class CellCache:
         self._residents.shrink()
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of cells in memory."""
+        return self._residents.nbytes
+
+    @property
     def load_states(self) -> LoadStates:
         """How much is loaded and edited; looks at the pixels of every cell that can have been written to."""
         spilled = set(self._edits.digests)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ij_omero.cells import CellCache
 from ij_omero.errors import InvalidInputError
 from ij_omero.model import PlaneIndex
 
+from ._level_caches import LevelCaches
 from ._metadata import metadata_of
 from ._opened import ImageLike, open_like
-from ._unclosed import UnclosedSource
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
+
+    from ij_omero.cells import CellCache
 
 
 class PyramidTileProvider:
@@ -44,10 +44,7 @@ class PyramidTileProvider:
         self._opened = open_like(image, **login)
         self._source = self._opened.source
         self._levels = tuple(reversed(self._source.levels))
-        self._bound = max(1, max_cache_mb << 20)
-        self._lock = threading.Lock()
-        self._caches: dict[int, CellCache] = {}
-        self._order: list[int] = []  # levels, the one that was read last is last
+        self._caches = LevelCaches(self._source, max(1, max_cache_mb << 20), follow_tiles=True)
         self._metadata = metadata_of(self._source.description)
         self._closed = False
 
@@ -98,7 +95,9 @@ class PyramidTileProvider:
 
     def get_cached_tile(self, level: int, c: int, z: int, t: int, tx: int, ty: int) -> npt.NDArray[Any] | None:
         """Return a tile (Y, X) if it is in memory, without asking the source for anything; else None."""
-        cache = self._caches.get(level)
+        if not 0 <= level < self.n_levels:
+            return None
+        cache = self._caches.find(self._levels[level].index)
         if cache is None:
             return None
         number = _number(cache, c, z, t, tx, ty)
@@ -137,7 +136,7 @@ class PyramidTileProvider:
         missing = cache.peek(number) is None
         pixels = cache.cell(number)
         if missing:
-            self._make_room(level)
+            self._caches.make_room(cache.level)
         return pixels
 
     def load_overview(self, z: int = 0, t: int = 0) -> list[npt.NDArray[Any]]:
@@ -145,16 +144,13 @@ class PyramidTileProvider:
         cache = self._cache(0)
         planes = [PlaneIndex(z, c, t) for c in range(self._source.description.size_c)]
         overview = [cache.read(plane)[np.newaxis] for plane in planes]
-        self._make_room(0)
+        self._caches.make_room(cache.level)
         return overview
 
     def close(self) -> None:
         """Release memory, threads and what was opened; twice is allowed."""
-        with self._lock:
-            self._closed = True
-            caches, self._caches = list(self._caches.values()), {}
-        for cache in caches:
-            cache.close(discard=True)
+        self._closed = True
+        self._caches.close()
         self._opened.close()
 
     def __enter__(self) -> Self:
@@ -166,38 +162,11 @@ class PyramidTileProvider:
         self.close()
 
     def _cache(self, level: int) -> CellCache:
-        cache = self._caches.get(level)
-        if cache is not None:
-            return cache
         if not 0 <= level < self.n_levels:
             raise InvalidInputError(f"level {level} does not exist; expected 0 (smallest) to {self.n_levels - 1}")
-        with self._lock:
-            if self._closed:
-                raise InvalidInputError("this provider is closed; open the image again")
-            if level not in self._caches:
-                size = self._levels[level]
-                self._caches[level] = CellCache(
-                    UnclosedSource(self._source),
-                    level=size.index,
-                    bound=self._bound,
-                    cell_shape=(size.tile_height, size.tile_width),
-                    autosave=None,
-                )
-            return self._caches[level]
-
-    def _make_room(self, level: int) -> None:
-        """Let go of tiles of the levels that were read longest ago until all levels together keep the bound."""
-        with self._lock:
-            self._order = [*(index for index in self._order if index != level), level]
-            held = {index: self._caches[index].load_states.nbytes for index in self._order if index in self._caches}
-            excess = sum(held.values()) - self._bound
-            for index in self._order[:-1]:
-                if excess <= 0 or index not in held:
-                    continue
-                other = self._caches[index]
-                other.bound = max(1, held[index] - excess)
-                excess -= held[index] - other.load_states.nbytes
-                other.bound = self._bound
+        if self._closed:
+            raise InvalidInputError("this provider is closed; open the image again")
+        return self._caches.open(self._levels[level].index)
 
 
 def _number(cache: CellCache, c: int, z: int, t: int, tx: int, ty: int) -> int | None:
