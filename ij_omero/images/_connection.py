@@ -15,6 +15,7 @@ from ij_omero.model import parse_address
 from ij_omero.pixels import Progress, SeveralPixels, no_progress
 
 from ._image import Image
+from ._image_cells import ImageCells
 from ._saving import save
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class Connection:
         self._lock = threading.RLock()
         # All weak: an image that nobody holds any more frees its cells, unless ImageJ still works on them.
         self._shared: WeakValueDictionary[tuple[ImageId, int | None], CellCache] = WeakValueDictionary()
-        self._users: WeakKeyDictionary[CellCache, WeakSet[Image]] = WeakKeyDictionary()
+        self._unread: WeakValueDictionary[tuple[ImageId, int | None], ImageCells] = WeakValueDictionary()
+        self._caches: WeakSet[CellCache] = WeakSet()
+        self._users: WeakKeyDictionary[PixelSource, WeakSet[Image]] = WeakKeyDictionary()
         self._closed = False
 
     @property
@@ -84,28 +87,43 @@ class Connection:
         ImageNotFoundError
             No such image is visible.
         """
+        key = (image_id, pixels_id)
         with self._lock:
-            cache = self._shared.get((image_id, pixels_id)) if share else None
-            if cache is None or cache.closed:
-                cache = self._open_cache(image_id, pixels_id)
-                if share:
-                    self._shared[image_id, pixels_id] = cache
-            return self._image_over(cache)
+            cache = self._shared.get(key) if share else None
+            if cache is not None and not cache.closed:
+                return self._image_over(self._cells_of(cache, pixels_id))
+            cells = self._unread.get(key) if share else None
+            if cells is None or cells.closed:
+                cells = self._open_cells(image_id, pixels_id, share)
+            return self._image_over(cells)
 
-    def _image_over(self, cache: CellCache) -> Image:
-        image = Image(self, cache)
-        self._users.setdefault(cache, WeakSet()).add(image)
+    def _image_over(self, cells: ImageCells) -> Image:
+        image = Image(self, cells)
+        self._users.setdefault(cells.source, WeakSet()).add(image)
         return image
 
-    def _open_cache(self, image_id: ImageId, pixels_id: int | None) -> CellCache:
-        from ij_omero.cells import CellCache
+    def _cells_of(self, cache: CellCache, pixels_id: int | None) -> ImageCells:
+        cells = ImageCells(cache.source, lambda _: cache, self._lock, pixels_id=pixels_id)
+        cells.get()
+        self._caches.add(cache)
+        return cells
 
-        source = self._open_source(image_id, pixels_id)
-        try:
-            return CellCache(source, address=str(self._address_of(image_id, pixels_id)))
-        except BaseException:
-            source.close()
-            raise
+    def _open_cells(self, image_id: ImageId, pixels_id: int | None, share: bool) -> ImageCells:
+        key = (image_id, pixels_id)
+
+        def make(source: PixelSource) -> CellCache:
+            from ij_omero.cells import CellCache
+
+            cache = CellCache(source, address=str(self._address_of(image_id, pixels_id)))
+            self._caches.add(cache)
+            if share:
+                self._shared[key] = cache
+            return cache
+
+        cells = ImageCells(self._open_source(image_id, pixels_id), make, self._lock, pixels_id=pixels_id)
+        if share:
+            self._unread[key] = cells
+        return cells
 
     def _open_source(self, image_id: ImageId, pixels_id: int | None) -> PixelSource:
         if pixels_id is None:
@@ -139,7 +157,9 @@ class Connection:
         from ij_omero.cells import recover_edits
 
         with self._lock:
-            return self._image_over(recover_edits(edit_id, self._open_edited))
+            cache = recover_edits(edit_id, self._open_edited)
+            named = parse_address(cache.address) if cache.address else None
+            return self._image_over(self._cells_of(cache, named.pixels_id if named else None))
 
     def _open_edited(self, address: str) -> PixelSource:
         edited = parse_address(address)
@@ -148,14 +168,14 @@ class Connection:
             raise InvalidInputError(f"these edits are of {edited}, which is not an image of {self.address}")
         return self._open_source(image_id, edited.pixels_id)
 
-    def _release(self, image: Image, cache: CellCache) -> None:
+    def _release(self, image: Image, cells: ImageCells) -> None:
         """Forget an image; close its cells when it was the last that used them."""
         with self._lock:
-            users = self._users.get(cache, WeakSet())
+            users = self._users.get(cells.source, WeakSet())
             users.discard(image)
             last = not users
         if last:
-            cache.close()
+            cells.close()
 
     def list_images(self, dataset: ImageId | None = None) -> Iterator[ImageSummary]:
         """Yield the images in the order of their ids; of one dataset where it is given."""
@@ -289,11 +309,11 @@ class Connection:
         with self._lock:
             if self._closed:
                 return
-            open_now = [(cache, list(images)) for cache, images in self._users.items()]
+            images = [image for users in self._users.values() for image in users]
         try:
-            for cache, images in open_now:
-                for image in images:
-                    image.close()
+            for image in images:
+                image.close()
+            for cache in list(self._caches):
                 cache.close()
         finally:
             self._closed = True

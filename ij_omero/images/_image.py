@@ -9,7 +9,6 @@ import numpy as np
 from typing_extensions import Self
 
 from ij_omero.errors import InvalidInputError, ReadError
-from ij_omero.model import parse_address
 from ij_omero.pixels import Progress, no_progress, read_array
 
 from ._indexing import read_selection, select, write_selection
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ij_omero.cells import CellCache
+    from ij_omero.cells import CellCache, LoadStates
     from ij_omero.model import ImageAddress, ImageDescription, ImageId, ResolutionLevel, Roi, TableSummary
 
     from ._connection import Connection
+    from ._image_cells import ImageCells
 
 
 class Image:
@@ -38,8 +38,8 @@ class Image:
     ----------
     connection
         The open store that holds the image.
-    cache
-        The cells over the stored pixels.
+    cells
+        The cells over the stored pixels, which are made when the first is touched.
 
     Examples
     --------
@@ -51,10 +51,10 @@ class Image:
     (28, 1)
     """
 
-    def __init__(self, connection: Connection, cache: CellCache) -> None:
+    def __init__(self, connection: Connection, cells: ImageCells) -> None:
         self._connection = connection
-        self._source = cache.source
-        self._cache = cache
+        self._source = cells.source
+        self._cells = cells
         self._dataset: Any = None
         self._closed = False
 
@@ -67,7 +67,7 @@ class Image:
     def cache(self) -> CellCache:
         """The cells."""
         self._check_open()
-        return self._cache
+        return self._cells.get()
 
     @property
     def description(self) -> ImageDescription:
@@ -85,8 +85,7 @@ class Image:
     @functools.cached_property
     def address(self) -> ImageAddress:
         """The address under which the image is opened again."""
-        named = self._cache.address
-        return self._connection._address_of(self.image_id, parse_address(named).pixels_id if named else None)
+        return self._connection._address_of(self.image_id, self._cells.pixels_id)
 
     @property
     def name(self) -> str:
@@ -192,7 +191,7 @@ class Image:
         if self._dataset is None:
             from ij_omero.imagej import to_dataset
 
-            self._dataset = to_dataset(self._cache)
+            self._dataset = to_dataset(self.cache)
         return self._dataset
 
     def to_xarray(self) -> Any:
@@ -226,12 +225,18 @@ class Image:
     @property
     def loaded(self) -> int:
         """How many cells are in memory."""
-        return self.cache.load_states.loaded
+        return self._states.loaded if self._states else 0
 
     @property
     def dirty(self) -> int:
         """How many cells differ from what is stored."""
-        return self.cache.load_states.edited
+        return self._states.edited if self._states else 0
+
+    @property
+    def _states(self) -> LoadStates | None:
+        self._check_open()
+        made = self._cells.made
+        return made.load_states if made is not None else None
 
     def export(self, path: Path | str, *, overwrite: bool = False, progress: Progress = no_progress) -> Path:
         """Write the image with its edits to a file.
@@ -258,18 +263,22 @@ class Image:
 
     def flush(self) -> None:
         """Write edited cells to the spill folder, where they outlive this process."""
-        self.cache.flush()
+        self._check_open()
+        if self._cells.made is not None:
+            self._cells.made.flush()
 
     def discard_edits(self) -> None:
         """Forget all edits; the image is again what is stored."""
-        self.cache.discard()
+        self._check_open()
+        if self._cells.made is not None:
+            self._cells.made.discard()
 
     def close(self) -> None:
         """Let the image go; twice is allowed. Its cells are freed when nobody else has it open."""
         if not self._closed:
             self._closed = True
             self._dataset = None
-            self._connection._release(self, self._cache)
+            self._connection._release(self, self._cells)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -300,8 +309,10 @@ class Image:
         x, y, z, c, t = self.description.sizes
         state = "closed"
         if not self._closed:
-            states = self._cache.load_states
-            state = f"{states.loaded} of {states.total} cells loaded, {states.edited} dirty"
+            states = self._states
+            state = "no cell loaded, 0 dirty"
+            if states is not None:
+                state = f"{states.loaded} of {states.total} cells loaded, {states.edited} dirty"
         return f"<Image {self.address} {self.name!r}: X {x}, Y {y}, Z {z}, C {c}, T {t}, {self.dtype.name}; {state}>"
 
     def thumbnail(self, size: int = 192) -> npt.NDArray[np.uint8] | None:
@@ -321,8 +332,8 @@ class Image:
         """
         from ._thumbnail import MOST_PIXELS, thumbnail
 
-        edited = self.shape[-1] * self.shape[-2] <= MOST_PIXELS and self.cache.load_states.edited
-        return thumbnail(self._cache.saved_view if edited else self._source, size)
+        edited = self.shape[-1] * self.shape[-2] <= MOST_PIXELS and self.dirty
+        return thumbnail(self.cache.saved_view if edited else self._source, size)
 
     def _repr_html_(self) -> str:
         """Show a thumbnail and a table in a notebook."""
@@ -330,4 +341,4 @@ class Image:
 
         if self._closed:
             return to_html(self.name, image_rows(self, None), None)
-        return to_html(self.name, image_rows(self, self._cache.load_states), self.thumbnail())
+        return to_html(self.name, image_rows(self, self.cache.load_states), self.thumbnail())
