@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from ij_omero.pixels import Progress, ReadHints, check_request, no_progress
 from ._failures import FAILURES
 from ._pixel_bytes import MIN_BAND, bands, decode
 from ._raw_stores import RawStores
+from ._waiting import raise_first, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -197,11 +199,19 @@ class OmeroSource:
             raise
 
     def _read_levels(self, _: Connection) -> tuple[ResolutionLevel, ...]:
-        with self._stores.lend() as stores:
-            proxy = stores[0].proxy
-            sizes = [(size.sizeX, size.sizeY) for size in proxy.getResolutionDescriptions()]
+        with self._stores.lend(2) as stores:
+            first, last = stores[0].proxy, stores[-1].proxy
             # The tile size is that of the full size; for the smaller levels some formats name sizes that are slow.
-            tile_width, tile_height = proxy.getTileSize()
+            if first is last:
+                described, tile = first.getResolutionDescriptions(), first.getTileSize()
+            else:
+                asked = first.begin_getResolutionDescriptions(), last.begin_getTileSize()
+                described, tile = found = results_of(
+                    partial(first.end_getResolutionDescriptions, asked[0]), partial(last.end_getTileSize, asked[1])
+                )
+                raise_first(found)
+        sizes = [(size.sizeX, size.sizeY) for size in described]
+        tile_width, tile_height = tile
         sizes[0] = (self._description.size_x, self._description.size_y)
         return tuple(
             ResolutionLevel(index, width, height, min(tile_width, width), min(tile_height, height))
