@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests._omero"]
+pytest_plugins = ["tests._browser", "tests._omero"]
 
 _SERVER_FIXTURES = {"omero_server", "omero_user", "omero_group"}
 

