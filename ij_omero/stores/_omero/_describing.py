@@ -195,12 +195,15 @@ def _channels(pixels: Any, rendering: RenderingSettings | None) -> tuple[Channel
         parts = [value_of(part) for part in (channel.red, channel.green, channel.blue, channel.alpha)]
         if all(part is not None for part in parts):
             color = (parts[0], parts[1], parts[2], parts[3])
+        if shown is not None and rendering is not None and rendering.model != "greyscale":
+            # settings have a colour in shades of grey too, red as a rule, which nobody chose and nobody sees
+            color = shown.color
         stats = channel.statsInfo
         window = (stats.globalMin.val, stats.globalMax.val) if stats is not None else None
         channels.append(
             Channel(
                 value_of(logical.name) if logical is not None else None,
-                shown.color if shown is not None else color,
+                color,
                 quantity_of(logical.excitationWave) if logical is not None else None,
                 quantity_of(logical.emissionWave) if logical is not None else None,
                 shown.window if shown is not None else window,
