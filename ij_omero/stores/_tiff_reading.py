@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from ij_omero.errors import CorruptedDataError, InvalidInputError, MissingDepend
 from ij_omero.model import Channel, ImageDescription, Quantity
 
 from ._ome_xml import description_from_ome_xml
+from ._picture_pyramid import PicturePyramid
 from ._picture_source import PictureSource, describe_array
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy.typing as npt
@@ -54,12 +57,30 @@ def read_tiff(path: Path) -> PictureSource:
         axes = "".join(axis for axis in axes if axis != "-")
         shape = tuple(series.shape[index] for index in kept)
         description = _described(file, describe_array(path.name, axes, shape, series.dtype))
-        data = _pixels(series, path, stack)
-        if len(kept) != len(series.shape):
-            data = data[tuple(slice(None) if index in kept else 0 for index in range(len(series.shape)))]
+        found = tuple(slice(None) if index in kept else 0 for index in range(len(series.shape)))
+
+        def pixels_of(level: Any) -> Any:
+            data = _pixels(level, path, stack)
+            return data if len(kept) == len(series.shape) else data[found]
+
+        data = pixels_of(series)
+        if smaller := _smaller_levels(series, pixels_of):
+            return PicturePyramid(description, data, axes, stack.pop_all().close, smaller)
         if isinstance(data, np.ndarray):
             return PictureSource(description, data, axes)
         return PictureSource(description, data, axes, stack.pop_all().close)
+
+
+def _smaller_levels(series: Any, pixels_of: Callable[[Any], Any]) -> list[tuple[int, int, Callable[[], Any]]]:
+    """Return width, height and how to read each smaller level; none from where a level is not the same image."""
+    smaller: list[tuple[int, int, Callable[[], Any]]] = []
+    x, y = series.axes.index("X"), series.axes.index("Y")
+    for level in series.levels[1:]:
+        same = [size for index, size in enumerate(level.shape) if index not in (x, y)]
+        if level.axes != series.axes or same != [s for i, s in enumerate(series.shape) if i not in (x, y)]:
+            break
+        smaller.append((int(level.shape[x]), int(level.shape[y]), functools.partial(pixels_of, level)))
+    return smaller
 
 
 def _pixels(series: Any, path: Path, stack: contextlib.ExitStack) -> Any:

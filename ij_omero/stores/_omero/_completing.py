@@ -1,4 +1,4 @@
-"""What makes written pixels an image: statistics, calibration, channels, rendering settings, annotations, links.
+"""What makes written pixels an image: statistics, rendering settings, annotations, links.
 
 The name is set last, in one transaction with the links: until then the image is marked as unfinished.
 """
@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from ij_omero.model import Channel, ChannelRendering, ImageDescription, PixelType, RenderingSettings
 
-from ._describing import milliseconds_of
+from ._enumerations import enumerations
 from ._ice import omero
 from ._marks import KEY_VALUES, PROVENANCE
-from ._values import length_for, optional, time_for
+from ._values import optional, set_color
 
 if TYPE_CHECKING:
+    from ._creating import CreatedImage
     from ._session import Connection
     from ._statistics import ChannelRanges
 
-_PIXELS = """
-    select p from Pixels p join fetch p.channels ch left outer join fetch ch.logicalChannel
-    left outer join fetch ch.statsInfo where p.id = :id
-    """
 _RENDERING = """
     select r from RenderingDef r join fetch r.pixels p join fetch r.model
     join fetch r.waveRendering cb join fetch cb.family left outer join fetch cb.spatialDomainEnhancement
@@ -35,8 +32,7 @@ _TAGS = "select a from TagAnnotation a where a.textValue in (:tags) and a.detail
 class NewImage:
     """An image whose pixels are on the server and that is not finished yet."""
 
-    image_id: int
-    pixels_id: int
+    created: CreatedImage
     description: ImageDescription
     context: dict[str, str]
     owner_id: int
@@ -46,67 +42,58 @@ class NewImage:
     named: bool = True
     """False for pixels that another image will have: no name of their own, no annotations, no dataset."""
 
+    @property
+    def image_id(self) -> int:
+        """The image."""
+        return self.created.image_id
 
-def complete_image(connection: Connection, image: NewImage) -> None:
-    """Give an image everything that belongs to it, and then its name."""
+    @property
+    def pixels_id(self) -> int:
+        """Its Pixels."""
+        return self.created.pixels_id
+
+
+def save_appearance(connection: Connection, image: NewImage) -> None:
+    """Set statistics and rendering settings.
+
+    They lie in rows of their own, so this may be done while the server still saves the pixels below its plane limit.
+    """
     query, update = connection.service("Query"), connection.service("Update")
-    pixels_parameters = omero.sys.ParametersI().addId(image.pixels_id)
-    pixels = query.findByQuery(_PIXELS, pixels_parameters, image.context)
-    _fill_pixels(pixels, image.description, image.ranges)
-    update.saveObject(pixels, image.context)
+    for index, statistics in enumerate(image.created.statistics):
+        low, high = image.ranges.of(index)
+        statistics.globalMin, statistics.globalMax = omero.rtypes.rdouble(low), omero.rtypes.rdouble(high)
+    update.saveCollection(list(image.created.statistics), image.context)
+    # What a channel without a colour gets, and what the server itself expects of settings, is left to it.
     settings_service = connection.service("RenderingSettings")
     settings_service.resetDefaultsInSet("Pixels", [image.pixels_id], image.context)
-
-    settings = query.begin_findByQuery(_RENDERING, pixels_parameters, _ctx=image.context)
-    stored = query.begin_get("Image", image.image_id, _ctx=image.context) if image.named else None
-    tags = _begin_tags(query, image) if image.named else None
-    changed: list[Any] = []
-    rendering = query.end_findByQuery(settings)
-    if rendering is not None:
-        _fill_rendering(rendering, image.description, image.ranges, _enumerations(connection))
+    parameters = omero.sys.ParametersI().addId(image.pixels_id)
+    rendering = query.findByQuery(_RENDERING, parameters, image.context)
+    if rendering is not None and _fill_rendering(
+        rendering, image.description, image.ranges, enumerations(connection, "RenderingModel", "Family")
+    ):
         # As a mere reference: with loaded pixels the server mixes up the ids of image and pixels where they differ.
         rendering.pixels = omero.model.PixelsI(image.pixels_id, False)
-        changed.append(rendering)
-    if stored is not None:
-        changed.append(_named(query.end_get(stored), image.description))
-        changed += _links(image, query.end_findAllByQuery(tags) if tags is not None else [])
-    update.saveCollection(changed, image.context)
+        update.saveCollection([rendering], image.context)
 
 
-def _named(stored: Any, description: ImageDescription) -> Any:
-    stored.name = omero.rtypes.rstring(description.name)
-    stored.description = optional(omero.rtypes.rstring, description.description or None)
-    if description.acquired is not None:
-        stored.acquisitionDate = omero.rtypes.rtime(milliseconds_of(description.acquired))
-    return stored
-
-
-def _fill_pixels(pixels: Any, description: ImageDescription, ranges: ChannelRanges) -> None:
-    pixels.physicalSizeX = length_for(description.physical_size_x)
-    pixels.physicalSizeY = length_for(description.physical_size_y)
-    pixels.physicalSizeZ = length_for(description.physical_size_z)
-    pixels.timeIncrement = time_for(description.time_increment)
-    for index, (stored, channel) in enumerate(zip(pixels.copyChannels(), description.channels, strict=True)):
-        low, high = ranges.of(index)
-        stored.statsInfo = omero.model.StatsInfoI()
-        stored.statsInfo.globalMin = omero.rtypes.rdouble(low)
-        stored.statsInfo.globalMax = omero.rtypes.rdouble(high)
-        stored.lookupTable = optional(omero.rtypes.rstring, channel.lookup_table)
-        if channel.color is not None:
-            _set_color(stored, channel.color)
-        logical = stored.logicalChannel
-        logical.name = optional(omero.rtypes.rstring, channel.name)
-        logical.excitationWave = length_for(channel.excitation)
-        logical.emissionWave = length_for(channel.emission)
-
-
-def _set_color(target: Any, color: tuple[int, int, int, int]) -> None:
-    target.red, target.green, target.blue, target.alpha = (omero.rtypes.rint(part) for part in color)
+def complete_image(connection: Connection, image: NewImage) -> None:
+    """Give an image whose pixels are saved its annotations and links, and its name."""
+    if not image.named:
+        return
+    query = connection.service("Query")
+    asked = query.begin_get("Image", image.image_id, _ctx=image.context)
+    tags = _begin_tags(query, image)
+    stored = query.end_get(asked)
+    stored.name = omero.rtypes.rstring(image.description.name)
+    stored.description = optional(omero.rtypes.rstring, image.description.description or None)
+    links = _links(image, query.end_findAllByQuery(tags) if tags is not None else [])
+    connection.service("Update").saveCollection([stored, *links], image.context)
 
 
 def _fill_rendering(
     rendering: Any, description: ImageDescription, ranges: ChannelRanges, enums: dict[str, Any]
-) -> None:
+) -> bool:
+    """Change the server's own choice into what is wanted; return whether that is anything else."""
     wanted = description.rendering
     if wanted is not None and len(wanted.channels) != description.size_c:
         wanted = None
@@ -119,6 +106,9 @@ def _fill_rendering(
         _fill_planes(rendering, wanted, description, enums)
     elif description.size_c > 1 or any(channel.color or channel.lookup_table for channel in description.channels):
         rendering.model = enums["rgb"]
+    else:
+        return any(channel.window or not channel.active for channel in description.channels)
+    return True
 
 
 def _fill_planes(
@@ -131,7 +121,7 @@ def _fill_planes(
 
 def _fill_binding(binding: Any, wanted: ChannelRendering, enums: dict[str, Any]) -> None:
     _set_window(binding, wanted.window)
-    _set_color(binding, wanted.color)
+    set_color(binding, wanted.color)
     binding.active = omero.rtypes.rbool(wanted.active)
     binding.lookupTable = optional(omero.rtypes.rstring, wanted.lookup_table)
     binding.family = enums.get(wanted.family, binding.family)
@@ -147,7 +137,7 @@ def _fill_from_channel(binding: Any, channel: Channel, found: tuple[float, float
     if window[0] < window[1]:
         _set_window(binding, window)
     if channel.color is not None:
-        _set_color(binding, channel.color)
+        set_color(binding, channel.color)
     binding.active = omero.rtypes.rbool(channel.active)
     if channel.lookup_table:
         binding.lookupTable = omero.rtypes.rstring(channel.lookup_table)
@@ -155,14 +145,6 @@ def _fill_from_channel(binding: Any, channel: Channel, found: tuple[float, float
 
 def _set_window(binding: Any, window: tuple[float, float]) -> None:
     binding.inputStart, binding.inputEnd = omero.rtypes.rdouble(window[0]), omero.rtypes.rdouble(window[1])
-
-
-def _enumerations(connection: Connection) -> dict[str, Any]:
-    types = connection.service("Types")
-    model = types.begin_allEnumerations("omero.model.RenderingModel")
-    family = types.begin_allEnumerations("omero.model.Family")
-    values = types.end_allEnumerations(model) + types.end_allEnumerations(family)
-    return {value.value.val: value for value in values}
 
 
 def _begin_tags(query: Any, image: NewImage) -> Any:

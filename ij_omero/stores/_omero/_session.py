@@ -47,6 +47,7 @@ class Connection:
         self._read_timeout = read_timeout
         self._owned = owned
         self._services: dict[str, Any] = {}
+        self.enumerations: dict[str, dict[str, Any]] = {}
 
     def service(self, name: str) -> Any:
         """Return a stateless service by its short name, for example ``Query``."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import Self
 
@@ -15,20 +16,19 @@ from ij_omero.errors import (
     UnsupportedPixelTypeError,
     WriteError,
 )
-from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region
+from ij_omero.model import ImageDescription, PlaneIndex, Region
 from ij_omero.pixels import Progress, TileOrder, WriteLayout, no_progress
 
-from ._completing import NewImage, complete_image
+from ._completing import NewImage, complete_image, save_appearance
+from ._creating import CreatedImage, create_image
 from ._deleting import delete_objects
 from ._failures import FAILURES, LOST, translated
-from ._ice import omero
-from ._marks import unfinished_mark, unfinished_name
 from ._moving import move_pixels
 from ._pixel_bytes import MAX_CALL, encode, wire_dtype
 from ._raw_stores import close_store
 from ._statistics import ChannelRanges
 from ._verifying import TileChecksums
-from ._waiting import wait_for, when_over
+from ._waiting import raise_first, results_of, wait_for, when_over
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -97,8 +97,7 @@ class OmeroSink:
         self._pyramid = False
         self._doing = f"creating the image {description.name!r} at {session.login.server}"
         # Not again after a lost connection: the image may exist, and nobody would know its id.
-        image_id, self._pixels_id = session.call(self._doing, self._create, again=False, otherwise=WriteError)
-        self._image_id = image_id
+        self._created = session.call(self._doing, self._create, again=False, otherwise=WriteError)
         being_written.add(self._key)
         self._links = (dataset_id, source_id)
         try:
@@ -121,7 +120,7 @@ class OmeroSink:
     @property
     def pixels_id(self) -> int:
         """The id of the Pixels that are written."""
-        return self._pixels_id
+        return self._created.pixels_id
 
     def watch(self, progress: Progress) -> None:
         """Have somebody told while the server saves; raising from it cancels."""
@@ -160,26 +159,7 @@ class OmeroSink:
             try:
                 self._order.require_complete()
                 try:
-                    self._wait()
-                    self._save()
-                    proxy, self._proxy = self._proxy, None
-                    close_store(proxy)
-                    self._verify()
-                    dataset_id, source_id = self._links
-                    image = NewImage(
-                        self._image_id,
-                        self._pixels_id,
-                        self._description,
-                        self._context,
-                        self._session.identity.user_id,
-                        dataset_id,
-                        source_id,
-                        self._ranges,
-                        named=self._pixels_of is None,
-                    )
-                    complete_image(self._session.connection(), image)
-                    if self._pixels_of is not None:
-                        move_pixels(self._session.connection(), image, self._pixels_of)
+                    self._finish()
                 except FAILURES as error:
                     raise self._failed(error, "finishing it") from error
             except BaseException:
@@ -187,7 +167,37 @@ class OmeroSink:
                 raise
             self._state = "finished"
             being_written.discard(self._key)
-            return self._image_id if self._pixels_of is None else self._pixels_of
+            return self._created.image_id if self._pixels_of is None else self._pixels_of
+
+    def _finish(self) -> None:
+        self._wait()
+        connection = self._session.connection()
+        dataset_id, source_id = self._links
+        image = NewImage(
+            self._created,
+            self._description,
+            self._context,
+            self._session.identity.user_id,
+            dataset_id,
+            source_id,
+            self._ranges,
+            named=self._pixels_of is None,
+        )
+        self._save(connection, image)
+        proxy, self._proxy = self._proxy, None
+        if self._pyramid or self._checksums is not None:
+            close_store(proxy)
+            closed = None
+        else:
+            closed = proxy.begin_close()
+        if self._pyramid:
+            save_appearance(connection, image)
+        self._verify()
+        complete_image(connection, image)
+        if self._pixels_of is not None:
+            move_pixels(connection, image, self._pixels_of)
+        if closed is not None:
+            results_of(partial(proxy.end_close, closed))
 
     def abandon(self) -> None:
         """Delete the half-made image; twice, or after `finish`, does nothing."""
@@ -207,7 +217,7 @@ class OmeroSink:
                     _LOG.debug("the last tile of an abandoned image: %s", type(error).__name__)
                 close_store(proxy)
             try:
-                self._session.call(f"removing the unfinished image {self._image_id}", self._delete)
+                self._session.call(f"removing the unfinished image {self._created.image_id}", self._delete)
             except IJOmeroError as error:
                 _LOG.warning("%s; it stays marked as unfinished, remove_unfinished() of a new store removes it", error)
             finally:
@@ -225,7 +235,7 @@ class OmeroSink:
 
     @property
     def _key(self) -> tuple[str, int]:
-        return (self._session.login.server, self._image_id)
+        return (self._session.login.server, self._created.image_id)
 
     def _check_open(self) -> None:
         if self._state != "open":
@@ -239,7 +249,7 @@ class OmeroSink:
             end = proxy.end_setTile if pending.getOperation() == "setTile" else proxy.end_setPlane
             end(pending)
 
-    def _save(self) -> None:
+    def _save(self, connection: Connection, image: NewImage) -> None:
         """Have the server save, which takes it as long as sending did: it computes a checksum of all pixels."""
         self._saving = self._proxy.begin_save(_ctx=self._context)
         total = self._written
@@ -249,6 +259,9 @@ class OmeroSink:
                 raise WriteError(f"{self._doing} was cancelled; nothing of it was kept")
             self._progress(total, total, "saving on the server")
 
+        told()
+        if not self._pyramid:  # of a pyramid the server reads when it makes settings, so that comes afterwards
+            save_appearance(connection, image)
         wait_for(self._saving, told)
         saving, self._saving = self._saving, None
         self._proxy.end_save(saving)
@@ -260,7 +273,7 @@ class OmeroSink:
         connection = self._session.connection()
         proxy = connection.limited(connection.factory.createRawPixelsStore(self._context))
         try:
-            proxy.setPixelsId(self._pixels_id, False, self._context)
+            proxy.setPixelsId(self._created.pixels_id, False, self._context)
             wrong = self._checksums.first_difference(proxy, self._progress)
         finally:
             close_store(proxy)
@@ -276,34 +289,23 @@ class OmeroSink:
             self._session.lost(self._connection)
         return translated(error, f"{self._doing}: {what}", WriteError)
 
-    def _create(self, connection: Connection) -> tuple[int, int]:
-        description = self._description
-        pixel_type = PixelType.UINT8 if description.pixel_type is PixelType.BIT else description.pixel_type
-        query = connection.service("Query")
-        stored_type = query.findByString("PixelsType", "value", pixel_type.value)
-        image_id = (
-            connection.service("Pixels")
-            .createImage(
-                description.size_x,
-                description.size_y,
-                description.size_z,
-                description.size_t,
-                list(range(description.size_c)),
-                stored_type,
-                unfinished_name(description.name),
-                unfinished_mark(description.name),
-                self._context,
-            )
-            .val
+    def _create(self, connection: Connection) -> CreatedImage:
+        asked = connection.factory.begin_createRawPixelsStore(_ctx=self._context)
+        created, proxy = found = results_of(
+            partial(create_image, connection, self._description, self._context),
+            partial(connection.factory.end_createRawPixelsStore, asked),
         )
-        parameters = omero.sys.ParametersI().addId(image_id)
-        rows = query.projection("select p.id from Pixels p where p.image.id = :id", parameters, self._context)
-        return image_id, rows[0][0].val
+        if isinstance(created, Exception) and not isinstance(proxy, Exception):
+            close_store(proxy)
+        raise_first(found[:1])  # an image that was made belongs to the sink, which undoes it
+        self._connection, self._proxy = connection, proxy
+        return cast("CreatedImage", created)
 
     def _open(self, connection: Connection) -> WriteLayout:
-        self._connection = connection
-        self._proxy = connection.factory.createRawPixelsStore(self._context)
-        self._proxy.setPixelsId(self._pixels_id, False, self._context)
+        if isinstance(self._proxy, Exception):
+            refused, self._proxy = self._proxy, None
+            raise refused
+        self._proxy.setPixelsId(self._created.pixels_id, False, self._context)
         self._pyramid = self._proxy.requiresPixelsPyramid()
         width, height = self._description.size_x, self._description.size_y
         if self._pyramid:
@@ -318,7 +320,7 @@ class OmeroSink:
         return WriteLayout(width, max(1, MAX_CALL // row))
 
     def _delete(self, connection: Connection) -> None:
-        delete_objects(connection, "Image", [self._image_id], self._context)
+        delete_objects(connection, "Image", [self._created.image_id], self._context)
 
 
 def check_storable(description: ImageDescription) -> None:

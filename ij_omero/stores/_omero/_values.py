@@ -60,3 +60,8 @@ def int_of_color(color: Color | None) -> int | None:
 def optional(make: Any, value: Any) -> Any:
     """Return ``make(value)``, None for none."""
     return None if value is None else make(value)
+
+
+def set_color(target: Any, color: Color) -> None:
+    """Set the four parts of a channel's or a channel binding's colour."""
+    target.red, target.green, target.blue, target.alpha = (omero.rtypes.rint(part) for part in color)
