@@ -93,6 +93,14 @@ def omero_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServ
 
 
 @pytest.fixture(scope="session")
+def omero_web(omero_server: LocalServer) -> str:
+    """The address of an OMERO.web beside the server; it ends with it."""
+    status = LocalServer(omero_server.home, port=0, web=True, web_port=0).up()
+    assert status.web_address is not None
+    return status.web_address
+
+
+@pytest.fixture(scope="session")
 def _omero_root(omero_server: LocalServer) -> Iterator[Any]:
     with gateway("root", omero_server.password, omero_server.host, omero_server.port) as connected:
         connected.c.enableKeepAlive(60)

@@ -6,7 +6,7 @@ import pytest
 
 pytest_plugins = ["tests._browser", "tests._omero"]
 
-_SERVER_FIXTURES = {"omero_server", "omero_user", "omero_group"}
+_SERVER_FIXTURES = {"omero_server", "omero_user", "omero_group", "omero_web"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
