@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 
 _LOG = logging.getLogger(__name__)
+_GROUP = "select o.details.group.id from {} o where o.id = :id"
 
 
 class OmeroStore:
@@ -238,21 +239,18 @@ class OmeroStore:
         """
         self._check_open()
         self._tidy()
+        if pixels_of is not None and dataset is not None:
+            raise InvalidInputError("new pixels lie in the datasets of their image; give only dataset or pixels_of")
         context = self._session.group_context
-        dataset_id = None
-        if dataset is not None:
-            dataset_id = check_dataset_id(dataset)
-            context = {"omero.group": str(self._dataset_group(dataset_id))}
-        source_id = None
-        if source is not None:
-            source_id = image_number(source)
-            self._image_group(source_id)
-        target_id = None
-        if pixels_of is not None:
-            if dataset is not None:
-                raise InvalidInputError("new pixels lie in the datasets of their image; give only dataset or pixels_of")
-            target_id = image_number(pixels_of)
-            context = {"omero.group": str(self._image_group(target_id))}
+        dataset_id = None if dataset is None else check_dataset_id(dataset)
+        source_id = None if source is None else image_number(source)
+        target_id = None if pixels_of is None else image_number(pixels_of)
+        named = [("Dataset", dataset_id), ("Image", source_id), ("Image", target_id)]
+        groups = self._groups_of([(kind, number) for kind, number in named if number is not None])
+        if dataset_id is not None:
+            context = {"omero.group": str(groups["Dataset", dataset_id])}
+        elif target_id is not None:
+            context = {"omero.group": str(groups["Image", target_id])}
         sink = OmeroSink(
             self._session,
             description,
@@ -427,27 +425,35 @@ class OmeroStore:
         self._session.call(doing, delete, otherwise=StorageError)
 
     def _image_group(self, image_id: ImageId) -> int:
-        number = image_number(image_id)
-        group_id = self._group_of("Image", number)
-        if group_id is None:
-            raise not_found(self._session, number)
-        return group_id
+        wanted = ("Image", image_number(image_id))
+        return self._groups_of([wanted])[wanted]
 
     def _dataset_group(self, dataset_id: int) -> int:
-        group_id = self._group_of("Dataset", dataset_id)
-        if group_id is None:
-            raise NotFoundError(
-                f"there is no dataset {dataset_id} at {self._session.login.server}, or "
-                f"{self._session.identity.user} may not see it; find_or_create_dataset(name) makes one"
-            )
-        return group_id
+        return self._groups_of([("Dataset", dataset_id)])["Dataset", dataset_id]
 
-    def _group_of(self, kind: str, number: int) -> int | None:
+    def _groups_of(self, wanted: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Return the groups of images and datasets, asked for side by side; NotFoundError for what is not there."""
         self._check_open()
-        hql = f"select o.details.group.id from {kind} o where o.id = :id"  # noqa: S608 - kind is one of two words here
-        parameters = omero.sys.ParametersI().addId(number)
-        rows = self._session.call(
-            f"looking for {kind.lower()} {number}",
-            lambda connection: connection.service("Query").projection(hql, parameters, ALL_GROUPS),
+
+        def ask(connection: Connection) -> list[Any]:
+            query = connection.service("Query")
+            answers = [
+                query.begin_projection(_GROUP.format(kind), omero.sys.ParametersI().addId(number), _ctx=ALL_GROUPS)
+                for kind, number in wanted
+            ]
+            return [query.end_projection(answer) for answer in answers]
+
+        if not wanted:
+            return {}
+        names = ", ".join(f"{kind.lower()} {number}" for kind, number in wanted)
+        found = self._session.call(f"looking for {names}", ask)
+        for (kind, number), rows in zip(wanted, found, strict=True):
+            if not rows:
+                raise not_found(self._session, number) if kind == "Image" else self._no_dataset(number)
+        return {one: int(rows[0][0].val) for one, rows in zip(wanted, found, strict=True)}
+
+    def _no_dataset(self, dataset_id: int) -> NotFoundError:
+        return NotFoundError(
+            f"there is no dataset {dataset_id} at {self._session.login.server}, or {self._session.identity.user} may "
+            "not see it; find_or_create_dataset(name) makes one"
         )
-        return int(rows[0][0].val) if rows else None
