@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ._guard import CHALLENGE, COOKIE, Guard
+from ._guard import CHALLENGE, Guard
 from ._heavy import HeavyWork
 from ._metrics import Metrics
 from ._refusals import Refusal
@@ -99,14 +99,16 @@ def build_app(
 def _session(request: Request, settings: ServiceSettings) -> Response:
     answer = Response(status_code=204)
     if request.method == "DELETE":
-        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        if settings.cookie_name is not None:
+            answer.delete_cookie(settings.cookie_name, httponly=True, samesite="strict")
         return answer
-    if settings.token is None or settings.cookie is None:
+    if settings.token is None or settings.cookie is None or settings.cookie_name is None:
         return answer
     given = request.headers.get("authorization", "").encode()
     if not hmac.compare_digest(given, f"Bearer {settings.token}".encode()):
         raise Refusal(401, "this is not the server's token", CHALLENGE)
-    answer.set_cookie(COOKIE, settings.cookie, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    secure = request.url.scheme == "https"
+    answer.set_cookie(settings.cookie_name, settings.cookie, httponly=True, samesite="strict", secure=secure)
     return answer
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-COOKIE = "ij_omero_session"
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 LONGEST_TARGET = 16 << 10
 LONGEST_HEADERS = 64 << 10
@@ -59,7 +58,7 @@ class Guard:
         self._names = settings.allowed_names
         self._open = settings.token is None
         self._bearer = f"Bearer {settings.token}".encode()
-        self._cookie = f"{COOKIE}={settings.cookie}".encode()
+        self._cookie = f"{settings.cookie_name}={settings.cookie}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -94,3 +94,8 @@ class ServiceSettings:
         if self.token is None:
             return None
         return hmac.new(self.token.encode(), b"ij-omero session", hashlib.sha256).hexdigest()
+
+    @property
+    def cookie_name(self) -> str | None:
+        """The cookie's name: browsers keep one jar for all ports of a host, so each token has a name of its own."""
+        return None if self.cookie is None else f"ij_omero_session_{self.cookie[:8]}"
