@@ -1,0 +1,143 @@
+"""OMEIS by HTTP: GET, HEAD and POST, urlencoded or multipart, at ``/cgi-bin/omeis``."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+import starlette.formparsers
+from starlette.datastructures import UploadFile
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from ij_omero.services._core import Refusal, ServiceSettings, build_app, run_heavy
+
+from ._failure import MethodFailure
+from ._methods import Omeis
+from ._openapi import OPENAPI
+from ._parameters import Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+
+    from ij_omero.pixels import ImageStore
+
+    from ._repository import Repository
+    from ._service import Answer
+
+PATH = "/cgi-bin/omeis"
+BINARY_FIELDS = ("File", "Pixels")
+MOST_FIELDS = 100
+LONGEST_FIELD = 1 << 20
+
+
+def omeis_routes(omeis: Omeis, settings: ServiceSettings) -> list[Route]:
+    """Return the routes of a server; its guard must let the path pass, since sessions are checked here."""
+
+    async def answer(request: Request) -> Response:
+        pairs, upload = await _given(request)
+        parameters = Parameters(pairs, None if upload is None else upload.file)
+        try:
+            _check_session(request, parameters, settings)
+            called = await run_heavy(request, omeis.call, parameters, is_local=_is_local(request))
+            return await _response(request, called)
+        except MethodFailure as failure:
+            return Response(str(failure), failure.status, media_type="text/plain")
+        finally:
+            if upload is not None:
+                await upload.close()
+
+    return [Route(PATH, answer, methods=["GET", "HEAD", "POST"])]
+
+
+def omeis_app(store: ImageStore, repository: Repository, settings: ServiceSettings | None = None) -> Starlette:
+    """Return an OMEIS server over a store.
+
+    Parameters
+    ----------
+    store
+        Where finished pixels are images; it stays its owner's.
+    repository
+        Where the server keeps the rest.
+    settings
+        Its limits. Where there is a token, it is taken as ``SessionKey`` as well, best in a POST.
+    """
+    settings = settings or ServiceSettings()
+    omeis = Omeis(store, repository)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            omeis.close()
+
+    return build_app(omeis_routes(omeis, settings), settings, public=(PATH,), openapi=OPENAPI, lifespan=lifespan)
+
+
+async def _given(request: Request) -> tuple[list[tuple[str, str]], UploadFile | None]:
+    """Return parameters in their order, those in the address first, and the upload."""
+    pairs = list(request.query_params.multi_items())
+    upload: UploadFile | None = None
+    if request.method != "POST":
+        return pairs, None
+    if "content-length" not in request.headers:
+        raise Refusal(411, "a POST must tell its Content-Length")
+    try:
+        form = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD)
+    except starlette.formparsers.MultiPartException as error:
+        raise Refusal(400, f"the form cannot be read: {error.message}") from None
+    except Exception as error:
+        if isinstance(error, Refusal):
+            raise
+        raise Refusal(400, f"the form cannot be read: {getattr(error, 'detail', error)}") from None
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            if name not in BINARY_FIELDS:
+                raise Refusal(400, f"a file was sent as {name[:40]!r}; its field is File or Pixels")
+            upload = value
+            pairs.append((name, value.filename or ""))
+        else:
+            pairs.append((name, value))
+    return pairs, upload
+
+
+def _check_session(request: Request, parameters: Parameters, settings: ServiceSettings) -> None:
+    if settings.token is None:
+        return
+    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+    given = bearer or parameters.text("SessionKey") or ""
+    if not hmac.compare_digest(given.encode(), settings.token.encode()):
+        raise MethodFailure(parameters.text("Method") or "OMEIS", "SessionKey is missing or wrong", status=401)
+
+
+def _is_local(request: Request) -> bool:
+    if request.client is None:
+        return False
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(request.client.host).is_loopback
+    return False
+
+
+async def _response(request: Request, answer: Answer) -> Response:
+    if isinstance(answer.body, bytes):
+        return Response(answer.body, headers=answer.headers, media_type=answer.media_type)
+    headers = dict(answer.headers)
+    if answer.length is not None:
+        headers["Content-Length"] = str(answer.length)
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=answer.media_type)
+    first = await run_heavy(request, next, answer.body, b"")
+    return StreamingResponse(_pieces(request, first, answer.body), headers=headers, media_type=answer.media_type)
+
+
+async def _pieces(request: Request, first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
+    piece: Any = first
+    while piece:
+        yield piece
+        piece = await run_heavy(request, next, rest, b"")

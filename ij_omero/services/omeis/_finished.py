@@ -1,0 +1,57 @@
+"""Pixels of a finished image as OMEIS has them: raw bytes, x fastest, then y, z, c and t."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ij_omero.model import Region
+
+from ._parameters import Box
+from ._repository import sha1_of_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ij_omero.model import ImageId
+
+    from ._images import Images
+
+CHUNK = 4 << 20
+
+
+class FinishedPixels:
+    """An image's pixels."""
+
+    def __init__(self, images: Images, image_id: ImageId) -> None:
+        self._images = images
+        self._image_id = image_id
+
+    def chunks(self, box: Box, *, big_endian: bool) -> Iterator[bytes]:
+        """Yield the bytes of a box, in pieces of whole rows.
+
+        Parameters
+        ----------
+        big_endian
+            Their byte order.
+        """
+        region = box.region
+        with self._images.lease(self._image_id) as source:
+            dtype = source.description.pixel_type.dtype
+            tile = source.levels[0].tile_height
+        rows = max(1, CHUNK // (region.width * dtype.itemsize))
+        rows = max(rows // tile * tile, min(rows, tile))
+        asked = dtype.newbyteorder(">" if big_endian else "<")
+        for plane in box.planes:
+            for first in range(region.y, region.y + region.height, rows):
+                band = Region(region.x, first, region.width, min(rows, region.y + region.height - first))
+                with self._images.lease(self._image_id) as source:
+                    pixels = source.read(plane, band)
+                yield np.ascontiguousarray(pixels, asked).tobytes()
+
+    def sha1(self) -> str:
+        """Return the digest of all pixels, little endian."""
+        with self._images.lease(self._image_id) as source:
+            x, y, z, c, t = (size - 1 for size in source.description.sizes)
+        return sha1_of_chunks(self.chunks(Box(0, 0, 0, 0, 0, x, y, z, c, t), big_endian=False))

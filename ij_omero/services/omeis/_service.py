@@ -1,0 +1,178 @@
+"""What the methods work on: a store, the repository, the images that are open, and one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ij_omero.errors import NotFoundError
+from ij_omero.pixels import write_order
+
+from ._finished import FinishedPixels
+from ._images import Images
+from ._repository import sha1_of_chunks
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Iterator
+
+    from ij_omero.loading import CachedSource
+    from ij_omero.model import ImageId
+    from ij_omero.pixels import ImageStore
+
+    from ._parameters import Parameters
+    from ._pending import PendingPixels
+    from ._repository import Repository
+
+DEFAULT_BOUND = 512 << 20
+TEXT = "text/plain"
+BYTES = "application/octet-stream"
+
+
+@dataclass
+class Answer:
+    """What a method answers.
+
+    Parameters
+    ----------
+    body
+        All of it, or pieces of it as they become ready.
+    media_type
+        Its type.
+    headers
+        More headers, where it is sent by HTTP.
+    length
+        How many bytes the pieces have together.
+    """
+
+    body: bytes | Iterator[bytes]
+    media_type: str = TEXT
+    headers: dict[str, str] = field(default_factory=dict)
+    length: int | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a method.
+
+    Parameters
+    ----------
+    parameters
+        What was given.
+    is_local
+        Whether it comes from this machine; only then are deletions done.
+    is_command
+        Whether it is a command rather than a request by HTTP.
+    """
+
+    parameters: Parameters
+    is_local: bool = False
+    is_command: bool = False
+
+
+class Service:
+    """The store and the repository behind the methods; the store stays its owner's."""
+
+    def __init__(self, store: ImageStore, repository: Repository, bound: int = DEFAULT_BOUND) -> None:
+        self.store = store
+        self.repository = repository
+        self.images = Images(store, bound)
+
+    def pending(self, call: Call) -> PendingPixels:
+        """Return the pixels that a call writes to."""
+        parameters = call.parameters
+        pixels_id = parameters.pixels_id
+        if self._image(call) is not None:
+            raise parameters.failure("GetPixelsRep failed.", "the pixels are finished and can only be read", status=409)
+        return self.repository.pending(pixels_id)
+
+    def image_id(self, call: Call) -> ImageId:
+        """Return the image that a call reads."""
+        image = self._image(call)
+        if image is None:
+            raise call.parameters.failure(
+                "GetPixelsRep failed.", "the pixels cannot be read yet: call FinishPixels first", status=409
+            )
+        return int(image)
+
+    def lease(self, call: Call) -> contextlib.AbstractContextManager[CachedSource]:
+        """Open the image that a call reads, for the time of the call."""
+        return self.images.lease(self.image_id(call))
+
+    def finished(self, call: Call) -> FinishedPixels:
+        """Return the pixels that a call reads."""
+        return FinishedPixels(self.images, self.image_id(call))
+
+    def sha1(self, image_id: ImageId) -> str:
+        """Return the digest of an image's pixels, which takes reading them once."""
+        known = self.repository.sha1_of(image_id)
+        if known is None:
+            known = FinishedPixels(self.images, image_id).sha1()
+            self.repository.note_sha1(image_id, known)
+        return known
+
+    def find(self, sha1: str) -> ImageId | None:
+        """Return the image whose pixels have a digest, None where there is none; what others deleted is forgotten."""
+        for image in self.repository.images_with(sha1):
+            try:
+                self.store.describe(int(image))
+            except NotFoundError:
+                self.repository.forget_image(image)
+            else:
+                return int(image)
+        return None
+
+    def finish(self, pixels_id: int) -> tuple[ImageId, str, bool]:
+        """Make written pixels an image of the store, unless it has the same ones already.
+
+        Returns
+        -------
+        image_id, sha1, is_new
+            The image, the digest of its pixels, and whether it was made now.
+
+        Raises
+        ------
+        StorageError, WriteError
+            They are being written at this moment, or the store does not take them; they stay as they are.
+        """
+        pending = self.repository.pending(pixels_id)
+        with pending.finishing():
+            sha1 = sha1_of_chunks(pending.chunks())
+            image_id = self.find(sha1)
+            is_new = image_id is None
+            if image_id is None:
+                with self.store.create(pending.description) as sink:
+                    for plane, region in write_order(sink.description, sink.layout):
+                        sink.write(plane, region, np.ascontiguousarray(pending.read(plane, region)))
+                    image_id = sink.finish()
+            self.repository.finished(pixels_id, image_id, sha1)
+        return image_id, sha1, is_new
+
+    def close(self) -> None:
+        """Close the images; the store stays open."""
+        self.images.close()
+
+    def _image(self, call: Call) -> str | None:
+        try:
+            return self.repository.image_of(call.parameters.pixels_id)
+        except NotFoundError as error:
+            raise call.parameters.failure("GetPixelsRep failed.", str(error), status=404) from None
+
+
+def text(value: object) -> Answer:
+    """Return an answer of one line."""
+    return Answer(f"{value}\n".encode())
+
+
+def require_local(call: Call) -> None:
+    """Refuse a deletion that comes from another machine."""
+    if not call.is_local:
+        raise call.parameters.failure("Deletion supported from local connections only", status=403)
+
+
+def attachment(name: str) -> dict[str, str]:
+    """Return the header that has a browser keep an answer as a file; the name is data, whatever it holds."""
+    plain = "".join(each if each.isascii() and each.isprintable() and each not in '"\\/' else "_" for each in name)
+    return {"Content-Disposition": f'attachment; filename="{plain[:200]}"'}
