@@ -1,0 +1,151 @@
+"""Blocks as they are stored and, in their stored form, sent: uncompressed, LZ4, gzip or JPEG.
+
+The forms are those of DVID's own serialization: LZ4 is a length of 4 bytes, little endian, and one LZ4 block; gzip is a
+gzip file; JPEG is a grey picture as wide as the block, its y and z below each other.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xxhash
+from numcodecs import lz4
+from PIL import Image
+
+from ij_omero.errors import CorruptedDataError, InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ._geometry import Point
+
+_HEADER = struct.Struct("<BxxxxxxxQ")  # form, digest of what follows
+HEADER_BYTES = _HEADER.size
+_NUMBERS = {"none": 0, "gzip": 2, "lz4": 4, "jpeg": 5}
+_TOLD = {"none": "No compression", "gzip": "gzip compression", "lz4": "LZ4 compression", "jpeg": "jpeg compression"}
+_FORMS = {number: name for name, number in _NUMBERS.items()}
+LZ4_ACCELERATION = 4  # noisy pictures hardly shrink; trying hard costs a third of the speed of writing them
+JPEG_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How an instance's blocks are stored.
+
+    Parameters
+    ----------
+    form
+        ``none``, ``lz4``, ``gzip`` or ``jpeg``.
+    level
+        Of gzip 1 to 9, of JPEG the quality; -1 is the default.
+    """
+
+    form: str = "lz4"
+    level: int = -1
+
+    @classmethod
+    def parse(cls, text: str) -> Compression:
+        """Return what a setting such as ``lz4``, ``gzip:6`` or ``jpeg:80`` says."""
+        form, colon, level = text.strip().lower().partition(":")
+        form = form or "lz4"
+        if form not in _NUMBERS:
+            raise InvalidInputError(f"compression {text[:40]!r} is not known here: use none, lz4, gzip or jpeg")
+        if not colon:
+            return cls(form)
+        most = {"gzip": 9, "jpeg": 100}.get(form)
+        if most is None or not re.fullmatch(r"[0-9]{1,3}", level) or not 1 <= int(level) <= most:
+            raise InvalidInputError(f"compression level {level[:20]!r} of {form} is not known; gzip has 1 to 9")
+        return cls(form, int(level))
+
+    def __str__(self) -> str:
+        """Return it as DVID tells it."""
+        return f"{_TOLD[self.form]}, level {self.level}"
+
+    def encode(self, block: npt.NDArray[Any], width: int) -> bytes:
+        """Return a contiguous (Z, Y, X) block as it is stored, with its header."""
+        plain = block.reshape(-1).view(np.uint8)
+        if self.form == "lz4":
+            body: bytes = lz4.compress(plain, LZ4_ACCELERATION)
+        elif self.form == "gzip":
+            body = gzip.compress(plain.tobytes(), 6 if self.level < 0 else self.level, mtime=0)
+        elif self.form == "jpeg":
+            body = jpeg_bytes(plain.reshape(-1, width), JPEG_QUALITY if self.level < 0 else self.level)
+        else:
+            body = plain.tobytes()
+        digest = xxhash.xxh3_64_intdigest(body)
+        return b"".join((_HEADER.pack(_NUMBERS[self.form], digest), body))
+
+
+def stored_form(value: memoryview | bytes) -> tuple[str, memoryview]:
+    """Return a stored block's form and its bytes without the header, checked.
+
+    Raises
+    ------
+    CorruptedDataError
+        The bytes are not what was stored.
+    """
+    view = memoryview(value)
+    if len(view) <= HEADER_BYTES:
+        raise CorruptedDataError("a stored block is damaged: it is cut off")
+    number, digest = _HEADER.unpack(view[:HEADER_BYTES])
+    body = view[HEADER_BYTES:]
+    if number not in _FORMS or xxhash.xxh3_64_intdigest(body) != digest:
+        raise CorruptedDataError("a stored block is damaged: its bytes are not those that were written")
+    return _FORMS[number], body
+
+
+def decode(value: memoryview | bytes, nbytes: int) -> npt.NDArray[np.uint8]:
+    """Return the plain bytes of a stored block, which must be so many; they may be a view of `value`."""
+    form, body = stored_form(value)
+    return plain_bytes(form, body, nbytes)
+
+
+def plain_bytes(form: str, body: memoryview | bytes, nbytes: int) -> npt.NDArray[np.uint8]:
+    """Return what a block in its stored form holds.
+
+    Raises
+    ------
+    CorruptedDataError
+        It is damaged, or does not hold `nbytes`; no more than these are unpacked.
+    """
+    try:
+        if form == "lz4":
+            if len(body) < 4 or int.from_bytes(body[:4], "little") != nbytes:
+                raise ValueError("another length")
+            found = np.frombuffer(lz4.decompress(body), np.uint8)
+        elif form == "gzip":
+            unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            found = np.frombuffer(unpacker.decompress(body, nbytes), np.uint8)
+        elif form == "jpeg":
+            with Image.open(io.BytesIO(body), formats=("JPEG",)) as picture:
+                if picture.width * picture.height != nbytes or picture.mode != "L":
+                    raise ValueError("another size")
+                found = np.asarray(picture).reshape(-1)
+        else:
+            found = np.frombuffer(body, np.uint8)
+    except (ValueError, RuntimeError, OSError, zlib.error) as error:
+        raise CorruptedDataError(f"a block in {form} form is damaged: {error}") from error
+    if found.size != nbytes:
+        raise CorruptedDataError(f"a block in {form} form holds {found.size} bytes; expected {nbytes}")
+    return found
+
+
+def jpeg_bytes(picture: npt.NDArray[Any], quality: int) -> bytes:
+    """Return an 8-bit (Y, X) or (Y, X, 3) picture as JPEG."""
+    if max(picture.shape[:2]) > 65535:
+        raise InvalidInputError(f"a JPEG has at most 65535 rows and columns; this has {picture.shape[:2]} (Y, X)")
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def block_bytes(block: Point, voxel_bytes: int) -> int:
+    """Return the bytes of one block without compression."""
+    return block.x * block.y * block.z * voxel_bytes
