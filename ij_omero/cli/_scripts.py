@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EXIT_NO_FOLDER = 1
 EXIT_EXISTS = 2
 EXIT_NOT_WRITABLE = 3
+# Of this package: all else was done.
+EXIT_LEFT_OUT = 4
 
 _omerodir = click.argument("omerodir", required=False, metavar="[OMERODIR]")
 _namespace = click.option("--namespace", default="imagej", show_default=True, help="The folder below lib/scripts.")
@@ -53,7 +55,7 @@ def _folder(given: str | None) -> str:
     "folders",
     multiple=True,
     metavar="DIR",
-    help="The macros and #@ scripts in this folder; may be repeated.",
+    help="The macros, #@ scripts and OMERO scripts in this folder; may be repeated. See also: update.",
 )
 @click.option("--all", "include_all", is_flag=True, help="Also modules that say they need a screen.")
 @click.option("--force", is_flag=True, help="Begin anew: delete what was generated before.")
@@ -79,7 +81,8 @@ def generate_command(
 ) -> int:
     """Write a script for every module of ImageJ, or for those that are named.
 
-    Exit codes: 1 no OMERODIR, 2 the folder exists and is something else's, 3 it cannot be written.
+    Exit codes: 1 no OMERODIR, 2 the folder exists and is something else's, 3 it cannot be written, 4 files of a DIR
+    could not be taken (all else was done).
     """
     from ij_omero import scripting
     from ij_omero.scripting import ScriptsExistError, ScriptsFolderNotFoundError, ScriptsFolderNotWritableError
@@ -94,10 +97,10 @@ def generate_command(
                 done = f"{made} {'would be ' * dry_run}installed." if made else "already exists; skipping."
                 click.echo(f"ImageJ installation {done}")
         found = scripting.existing_imagej(imagej) if imagej else scripting.server_imagej(folder)
-        given: list[Any] = [*modules, *(one for place in folders for one in scripting.script_modules(place))]
         report = scripting.install_scripts(
             folder,
-            given or None,
+            list(modules) or None,
+            folders=folders,
             environment={**scripting.server_environment(), **found},
             namespace=namespace,
             include_interactive=include_all,
@@ -112,7 +115,45 @@ def generate_command(
     if not as_json:
         click.echo(f"{time.ctime()}: generation completed")
         click.echo(f"{len(report.scripts)} scripts generated.")
-    return EXIT_OK
+    return EXIT_LEFT_OUT if report.problems else EXIT_OK
+
+
+@scripts_command.command("update", cls=Command)
+@_omerodir
+@_namespace
+@click.option("--watch", is_flag=True, help="Go on doing so whenever something changes, until interrupted.")
+@click.option(
+    "--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, help="Seconds between looks."
+)
+@click.option("--force", is_flag=True, help="Remove also scripts that were changed after they were generated.")
+@_dry_run
+@json_option
+def update_command(
+    omerodir: str | None, namespace: str, watch: bool, every: float, force: bool, dry_run: bool, as_json: bool
+) -> int:
+    """Bring the scripts of folders given to `generate --scripts` into step with what lies there now.
+
+    Macros that are new get a script, changed ones a new one, and the scripts of those that are gone are removed. The
+    exit code is 4 where files could not be taken; all else was done.
+    """
+    from ij_omero.scripting import source_folders, update_scripts, watch_scripts
+
+    folder = _folder(omerodir)
+    try:
+        sources = source_folders(folder, namespace=namespace)
+        if not sources and not watch:
+            raise click.ClickException("no folder is known; name one first: ij-omero scripts generate --scripts DIR")
+        if watch:
+            click.echo(f"watching {', '.join(sources) or 'for folders'}; Ctrl-C ends it", err=True)
+            for report in watch_scripts(folder, namespace=namespace, every=every):
+                _print_report(report, as_json, dry_run=False)
+        report = update_scripts(folder, namespace=namespace, force=force, dry_run=dry_run)
+    except ScriptError as error:
+        raise click.ClickException(str(error)) from error
+    _print_report(report, as_json, dry_run)
+    if not as_json and not (report.written or report.removed):
+        click.echo("nothing has changed")
+    return EXIT_LEFT_OUT if report.problems else EXIT_OK
 
 
 @scripts_command.command("list", cls=Command)
@@ -183,6 +224,7 @@ def _print_report(report: InstallReport, as_json: bool, dry_run: bool) -> None:
                 "written": report.written,
                 "removed": report.removed,
                 "kept": report.kept,
+                "problems": report.problems,
                 "dry_run": dry_run,
             }
         )
@@ -193,3 +235,5 @@ def _print_report(report: InstallReport, as_json: bool, dry_run: bool) -> None:
             click.echo(f"  {path} {would}{word}")
     for path in report.kept:
         click.echo(f"  {path} was changed and stays; --force removes it")
+    for problem in report.problems:
+        click.echo(f"  {problem}", err=True)

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
         installed_scripts,
         remove_scripts,
         server_environment,
+        source_folders,
+        update_scripts,
     )
     from ._job import run_job
     from ._modules import script_modules
     from ._server_imagej import existing_imagej, install_imagej, remove_imagej, server_imagej
+    from ._watching import watch_scripts
 
 __all__ = [
     "InstallReport",
@@ -43,6 +46,9 @@ __all__ = [
     "script_modules",
     "server_environment",
     "server_imagej",
+    "source_folders",
+    "update_scripts",
+    "watch_scripts",
 ]
 
 _MODULES = {
@@ -66,6 +72,9 @@ _MODULES = {
     "script_modules": "_modules",
     "server_environment": "_installing",
     "server_imagej": "_server_imagej",
+    "source_folders": "_installing",
+    "update_scripts": "_installing",
+    "watch_scripts": "_watching",
 }
 
 

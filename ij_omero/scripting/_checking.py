@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ._installing import NAMESPACE, installed_scripts, scripts_folder
+from ._installing import NAMESPACE, InstalledScript, installed_scripts, scripts_folder
+from ._modules import SCRIPT
 from ._record import Record, digest
+from ._script_folders import COPIED
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,23 @@ def check_scripts(omerodir: Path | str, *, namespace: str = NAMESPACE) -> list[S
     found = [
         ScriptProblem(one.path, problem)
         for one in installed_scripts(omerodir, namespace=namespace)
-        for problem in _problems(one.file, record.files[one.file.relative_to(folder).as_posix()])
+        for problem in _problems(one, record.files[one.file.relative_to(folder).as_posix()])
     ]
     return missing + found
 
 
-def _problems(file: Path, sha: str) -> list[str]:
+def _problems(script: InstalledScript, sha: str) -> list[str]:
     problems = []
-    content = file.read_bytes()
+    content = script.file.read_bytes()
+    source = script.module.partition(":")[2]
+    if script.module.startswith((SCRIPT, COPIED)) and not Path(source).is_file():
+        problems.append(f"was made of {source}, which does not exist; update the scripts")
     if digest(content) != sha:
         problems.append("was changed after it was written; generate the scripts again, or keep the change elsewhere")
     try:
+        if script.module.startswith(COPIED):
+            ast.parse(content)
+            return problems
         constants = _constants(content.decode())
     except (SyntaxError, ValueError) as error:
         return [*problems, f"is no Python ({error}); generate the scripts again"]

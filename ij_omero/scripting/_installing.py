@@ -8,21 +8,23 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ij_omero.errors import ScriptError
+from ij_omero.errors import IJOmeroError, ScriptError
 
 from ._modules import wrapped_modules
 from ._names import distinct, file_stem
 from ._record import Record, digest, locked, sweep_parts, write_part
+from ._script_folders import scan_folders
 from ._source import Target, script_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ._description import WrappedModule
+    from ._script_folders import FolderScan
 
 NAMESPACE = "imagej"
 _PASSED_ON = ("IJ_OMERO_CACHE", "IJ_OMERO_IMAGEJ", "IJ_OMERO_MAX_HEAP", "JAVA_HOME")
@@ -70,18 +72,22 @@ class InstallReport:
     written, removed, kept
         Paths below ``lib/scripts`` that were written, were removed, and were left although recorded, because somebody
         changed them.
+    problems
+        One sentence for each file of a folder that could not be taken.
     """
 
     scripts: tuple[InstalledScript, ...] = ()
     written: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def install_scripts(
     omerodir: Path | str,
     modules: Sequence[str | WrappedModule] | None = None,
     *,
+    folders: Sequence[Path | str] = (),
     namespace: str = NAMESPACE,
     environment: Mapping[str, str] | None = None,
     include_interactive: bool = False,
@@ -98,7 +104,11 @@ def install_scripts(
     omerodir
         The server's folder, with ``lib/scripts`` in it.
     modules
-        Names or identifiers, or descriptions; all modules that run without a screen where it is None.
+        Names or identifiers, or descriptions; all modules that run without a screen where neither these nor folders
+        are given.
+    folders
+        Folders of ImageJ macros, ``#@`` scripts and OMERO scripts, their folders as menus. They are remembered for
+        `update_scripts`; scripts whose file is there no more are removed.
     namespace
         The folder below ``lib/scripts``.
     environment
@@ -124,28 +134,120 @@ def install_scripts(
     """
     root = scripts_folder(omerodir)
     folder = _namespace_folder(root, namespace)
-    wanted = wrapped_modules(modules, include_interactive=include_interactive)
-    target = Target(sys.executable, sys.prefix, dict(environment or server_environment()), namespace)
+    wanted = wrapped_modules([] if folders and modules is None else modules, include_interactive=include_interactive)
+    carried = dict(environment or server_environment())
+    with _refusals(folder, "Could not create directory"), locked(root):
+        old = Record.read(folder)
+        if old is None and folder.exists() and not force:
+            raise ScriptsExistError(
+                f"Path already exists: {folder}\nPlease run with --force if you wish to generate scripts."
+            )
+        scan = scan_folders(folders, {}, (old or Record()).modules.values())
+        wanted += scan.modules
+        return _bring_in(root, folder, old or Record(), wanted, scan, carried, force=force, dry_run=dry_run)
+
+
+def update_scripts(
+    omerodir: Path | str, *, namespace: str = NAMESPACE, force: bool = False, dry_run: bool = False
+) -> InstallReport:
+    """Bring the scripts of folders into step with what lies in the folders now.
+
+    What is new there gets a script, what was changed a new one, and the scripts of what is gone are removed, unless
+    somebody changed them. ImageJ is started only where there is something new. The folders are those that
+    `install_scripts` was given.
+
+    Parameters
+    ----------
+    omerodir, namespace
+        As for `install_scripts`.
+    force
+        Remove also scripts that were changed after they were written.
+    dry_run
+        Only say what would be done.
+
+    Raises
+    ------
+    ScriptError
+        No OMERODIR, or one that cannot be written; it is as it was before.
+    """
+    root = scripts_folder(omerodir)
+    folder = _namespace_folder(root, namespace)
+    with _refusals(folder, "cannot update"), locked(root):
+        old = Record.read(folder) or Record()
+        intact = {
+            identifier
+            for path, identifier in old.modules.items()
+            if digest(_content(folder / path) or b"") == old.files.get(path)
+        }
+        scan = scan_folders(old.sources, old.sources, old.modules.values(), intact)
+        return _bring_in(root, folder, old, scan.modules, scan, old.environment, dry_run=dry_run, tidy=force)
+
+
+def source_folders(omerodir: Path | str, *, namespace: str = NAMESPACE) -> tuple[str, ...]:
+    """Return the folders of macros and scripts that were given when scripts were installed."""
+    record = Record.read(_namespace_folder(scripts_folder(omerodir), namespace)) or Record()
+    return tuple(sorted(record.sources))
+
+
+@contextlib.contextmanager
+def _refusals(folder: Path, what: str) -> Iterator[None]:
+    """Say what the operating system refuses in this package's own words."""
     try:
-        with locked(root):
-            old = Record.read(folder)
-            if old is None and folder.exists() and not force:
-                raise ScriptsExistError(
-                    f"Path already exists: {folder}\nPlease run with --force if you wish to generate scripts."
-                )
-            paths = _paths(wanted, {} if force else (old or Record()).modules)
-            contents = {
-                path: script_source(module, target).encode("ascii") for path, module in zip(paths, wanted, strict=True)
-            }
-            identifiers = {path: module.identifier for path, module in zip(paths, wanted, strict=True)}
-            return _install(root, folder, old or Record(), contents, identifiers, force=force, dry_run=dry_run)
+        yield
     except OSError as error:
-        if isinstance(error, ScriptError):
+        if isinstance(error, IJOmeroError):
             raise
         raise ScriptsFolderNotWritableError(
-            f"Could not create directory: {folder} ({error.strerror or error}); nothing was changed. "
+            f"{what}: {folder} ({error.strerror or error}); nothing was changed. "
             "Run as the user who owns the server's files, with space left on the disk"
         ) from error
+
+
+def _bring_in(
+    root: Path,
+    folder: Path,
+    old: Record,
+    modules: Sequence[WrappedModule],
+    scan: FolderScan,
+    environment: Mapping[str, str],
+    *,
+    force: bool = False,
+    tidy: bool = False,
+    dry_run: bool,
+) -> InstallReport:
+    """Write wrappers and copies, and remove what is stale: of files that are gone, or with force all else."""
+    namespace = folder.relative_to(root).as_posix()
+    target = Target(sys.executable, sys.prefix, dict(environment), namespace)
+    menus = [(one.identifier, (*one.menu[:-1], _entry(one))) for one in modules]
+    menus += [(identifier, menu) for identifier, (menu, _) in scan.copies.items()]
+    texts = [script_source(module, target).encode("ascii") for module in modules]
+    texts += [content for _, content in scan.copies.values()]
+    paths = _paths(menus, {} if force else old.modules)
+    contents = dict(zip(paths, texts, strict=True))
+    identifiers = {path: identifier for path, (identifier, _) in zip(paths, menus, strict=True)}
+    stale: list[str] = []
+    kept: list[str] = []
+    for path in old.files:
+        if path in contents:
+            continue
+        if force:
+            stale.append(path)
+        elif old.modules.get(path) in scan.gone:
+            content = _content(folder / path)
+            changed = content is not None and digest(content) != old.files[path]
+            (kept if changed and not tidy else stale).append(path)
+    new = Record(
+        {
+            **{path: sha for path, sha in old.files.items() if path not in stale},
+            **{path: digest(content) for path, content in contents.items()},
+        },
+        {**{path: one for path, one in old.modules.items() if path not in stale}, **identifiers},
+        [*old.folders],
+        {**({} if force else old.sources), **scan.sources},
+        dict(environment),
+    )
+    report = _install(root, folder, old, new, contents, stale, dry_run=dry_run)
+    return replace(report, kept=_listed(namespace, kept), problems=tuple(scan.problems))
 
 
 def remove_scripts(
@@ -236,12 +338,19 @@ def _namespace_folder(root: Path, namespace: str) -> Path:
     return root / namespace
 
 
-def _paths(modules: Sequence[WrappedModule], installed: Mapping[str, str]) -> list[str]:
-    """Return where the wrappers go below the namespace's folder; a module that is installed keeps its place."""
+def _paths(menus: Sequence[tuple[str, tuple[str, ...]]], installed: Mapping[str, str]) -> list[str]:
+    """Return where scripts go below the namespace's folder; what is installed keeps its place.
+
+    Parameters
+    ----------
+    menus
+        (identifier, menus and entry) of each.
+    installed
+        Path -> identifier.
+    """
     places = {identifier: path for path, identifier in installed.items()}
-    fixed = [places.get(module.identifier) for module in modules]
-    free = [module for module, place in zip(modules, fixed, strict=True) if place is None]
-    stems = ["/".join(file_stem(part) for part in (*module.menu[:-1], _entry(module))) for module in free]
+    fixed = [places.get(identifier) for identifier, _ in menus]
+    stems = ["/".join(map(file_stem, menu)) for (_, menu), place in zip(menus, fixed, strict=True) if place is None]
     taken = {path.removesuffix(".py") for path in installed}
     names = iter(distinct(stems, taken))
     return [place if place is not None else f"{next(names)}.py" for place in fixed]
@@ -255,27 +364,18 @@ def _install(
     root: Path,
     folder: Path,
     old: Record,
+    new: Record,
     contents: Mapping[str, bytes],
-    identifiers: Mapping[str, str],
+    stale: Sequence[str],
     *,
-    force: bool,
     dry_run: bool,
 ) -> InstallReport:
     namespace = folder.relative_to(root).as_posix()
     written = [path for path, content in contents.items() if _content(folder / path) != content]
-    stale = [path for path in old.files if path not in contents] if force else []
     scripts = tuple(
-        InstalledScript(f"/{namespace}/{path}", folder / path, identifiers[path]) for path in sorted(identifiers)
+        InstalledScript(f"/{namespace}/{path}", folder / path, new.modules[path]) for path in sorted(contents)
     )
     report = InstallReport(scripts, _listed(namespace, written), _listed(namespace, stale))
-    new = Record(
-        {
-            **{path: sha for path, sha in old.files.items() if path not in stale},
-            **{path: digest(content) for path, content in contents.items()},
-        },
-        {**{path: one for path, one in old.modules.items() if path not in stale}, **identifiers},
-        [*old.folders],
-    )
     if dry_run or not (written or stale or old != new):
         return report
     made = _make_folders(root, folder, contents)
@@ -341,7 +441,7 @@ def _undo(
         elif _content(file) != content:
             file.write_bytes(content)
     sweep_parts(folder)
-    if old.files or old.folders:
+    if old != Record():
         old.write(folder)
     else:
         (folder / ".ij_omero.json").unlink(missing_ok=True)

@@ -32,11 +32,17 @@ class Record:
         Path below the namespace's folder -> the module's identifier.
     folders
         Folders below ``lib/scripts`` that did not exist before, parents first.
+    sources
+        Folder of macros and scripts -> path below it -> sha256 of the content that its OMERO script was made from.
+    environment
+        Environment variables that the scripts carry.
     """
 
     files: dict[str, str] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
+    sources: dict[str, dict[str, str]] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:
@@ -50,7 +56,13 @@ class Record:
         path = folder / RECORD_NAME
         try:
             content = json.loads(path.read_text("utf-8"))
-            return cls(dict(content["files"]), dict(content["modules"]), [str(one) for one in content["folders"]])
+            return cls(
+                dict(content["files"]),
+                dict(content["modules"]),
+                [str(one) for one in content["folders"]],
+                {folder: dict(files) for folder, files in content.get("sources", {}).items()},
+                dict(content.get("environment", {})),
+            )
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -61,8 +73,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Put the record into the namespace's folder in one step."""
-        content = {"version": 1, "files": self.files, "modules": self.modules, "folders": self.folders}
-        data = json.dumps(content, indent=1, sort_keys=True).encode()
+        data = json.dumps({"version": 1, **vars(self)}, indent=1, sort_keys=True).encode()
         write_part(folder / RECORD_NAME, data).replace(folder / RECORD_NAME)
 
 
