@@ -17,7 +17,6 @@ from ._picture_pyramid import PicturePyramid
 from ._picture_source import PictureSource, describe_array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import numpy.typing as npt
@@ -60,26 +59,39 @@ def read_tiff(path: Path) -> PictureSource:
         found = tuple(slice(None) if index in kept else 0 for index in range(len(series.shape)))
 
         def pixels_of(level: Any) -> Any:
-            data = _pixels(level, path, stack)
+            data = _pixels(level, path, opened)
             return data if len(kept) == len(series.shape) else data[found]
 
+        def reopened(index: int) -> Any:
+            """Read a level of a file that is not kept open, since its full size is in memory."""
+            with tifffile.TiffFile(path) as again:
+                return again.series[0].levels[index].asarray()[found]
+
+        opened = stack
         data = pixels_of(series)
-        if smaller := _smaller_levels(series, pixels_of):
-            return PicturePyramid(description, data, axes, stack.pop_all().close, smaller)
-        if isinstance(data, np.ndarray):
+        in_memory = isinstance(data, np.ndarray)
+        smaller = [
+            (width, height, functools.partial(reopened, index) if in_memory else functools.partial(pixels_of, level))
+            for index, (width, height, level) in enumerate(_smaller_levels(series), 1)
+        ]
+        if smaller:
+            opened = contextlib.ExitStack() if in_memory else stack.pop_all()
+            file.filehandle.set_lock(True)  # levels are read side by side
+            return PicturePyramid(description, data, axes, opened.close, smaller)
+        if in_memory:
             return PictureSource(description, data, axes)
         return PictureSource(description, data, axes, stack.pop_all().close)
 
 
-def _smaller_levels(series: Any, pixels_of: Callable[[Any], Any]) -> list[tuple[int, int, Callable[[], Any]]]:
-    """Return width, height and how to read each smaller level; none from where a level is not the same image."""
-    smaller: list[tuple[int, int, Callable[[], Any]]] = []
+def _smaller_levels(series: Any) -> list[tuple[int, int, Any]]:
+    """Return width, height and series of each smaller level; none from where a level is not the same image."""
+    smaller: list[tuple[int, int, Any]] = []
     x, y = series.axes.index("X"), series.axes.index("Y")
+    others = [size for index, size in enumerate(series.shape) if index not in (x, y)]
     for level in series.levels[1:]:
-        same = [size for index, size in enumerate(level.shape) if index not in (x, y)]
-        if level.axes != series.axes or same != [s for i, s in enumerate(series.shape) if i not in (x, y)]:
+        if level.axes != series.axes or [s for i, s in enumerate(level.shape) if i not in (x, y)] != others:
             break
-        smaller.append((int(level.shape[x]), int(level.shape[y]), functools.partial(pixels_of, level)))
+        smaller.append((int(level.shape[x]), int(level.shape[y]), level))
     return smaller
 
 

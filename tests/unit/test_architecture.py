@@ -23,6 +23,8 @@ LAYERS = (
     "rendering",
     "imagej",
     "images",
+    "crop",
+    "plugins",
     "services",
     "scripting",
     "localserver",
@@ -51,6 +53,8 @@ FORBIDDEN_OUTSIDE = {
     "rendering": JAVA | SERVER,
     "imagej": SERVER,
     "images": JAVA | SERVER,
+    "crop": JAVA | SERVER,
+    "plugins": JAVA | SERVER,
     "services": JAVA | SERVER,
 }
 LONGEST = 600
