@@ -261,6 +261,7 @@ def run_command(
     options: str | None = None,
     selection: Roi | Shape | None = None,
     timeout: float | None = None,
+    described: ModuleDescription | None = None,
 ) -> CommandRun:
     """Run one of ImageJ 1's commands; see :func:`ij_omero.imagej.run_module`."""
     commands = imagej1_commands()
@@ -273,7 +274,7 @@ def run_command(
         )
     opened = [to_imageplus(image) for image in images]
     if options is None:
-        given = _checked(title, given, opened)
+        given = _checked(described or describe_command(title), given, opened)
     text = options if options is not None else options_text(given)
     selected = _select(opened, selection)
     strict = options is None
@@ -295,9 +296,8 @@ def run_command(
     return outcome.value._replace(log=outcome.log)
 
 
-def _checked(title: str, inputs: dict[str, Any], opened: Sequence[Any]) -> dict[str, Any]:
+def _checked(described: ModuleDescription, inputs: dict[str, Any], opened: Sequence[Any]) -> dict[str, Any]:
     """Check inputs against what the command asks for, where that is known; work on whole stacks unless told not to."""
-    described = describe_command(title)
     known = {parameter.name for parameter in described.inputs}
     names = {name: name if name in known else name.lower() for name in inputs}
     inputs = {names[name]: value for name, value in inputs.items()}
@@ -306,9 +306,9 @@ def _checked(title: str, inputs: dict[str, Any], opened: Sequence[Any]) -> dict[
             parameter = described.input(name)
             # texts take numbers and ranges as well
             if parameter.java_type != "java.lang.String" or parameter.choices:
-                parameter.check(value, title)
+                parameter.check(value, described.title)
     several = any(int(imp.getStackSize()) > 1 for imp in opened)
-    if several and described.input("stack") is _STACK:
+    if several and described.input("stack") == _STACK:
         inputs.setdefault("stack", True)
     return inputs
 

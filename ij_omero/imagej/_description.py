@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 ModuleKind = Literal["scijava", "imagej1", "script", "macro", "python"]
 
+PROPERTIES = ("attachToImages", "attachToOMERODatasetIDs")
+"""Properties by which modules written for imagej-omero say where their results go."""
+
 _WHOLE = {"int", "long", "short", "byte", "java.lang.Integer", "java.lang.Long", "java.lang.Short", "java.lang.Byte"}
 _REAL = {"float", "double", "java.lang.Float", "java.lang.Double", "java.math.BigDecimal"}
 _TRUTH = {"boolean", "java.lang.Boolean"}
@@ -49,6 +52,8 @@ class ModuleParameter:
         What it may be; empty where everything of its type may be.
     style, visibility
         SciJava's widget style and ``ItemVisibility``.
+    properties
+        What else it says of itself that matters here, as (key, value): `PROPERTIES`.
     """
 
     name: str
@@ -63,6 +68,7 @@ class ModuleParameter:
     choices: tuple[Any, ...] = ()
     style: str = ""
     visibility: str = "NORMAL"
+    properties: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_image(self) -> bool:

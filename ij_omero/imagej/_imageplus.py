@@ -68,6 +68,9 @@ def to_imageplus(
     if is_imageplus(image):
         return image
     if hasattr(image, "to_dataset"):
+        if isinstance(getattr(image, "description", None), ImageDescription) and hasattr(image, "__getitem__"):
+            # an open image's cells are read here as a Dataset's would be, and SciJava need not be started
+            return _build(lambda t, c, z: image[t, c, z], description or image.description, title)
         image = image.to_dataset()
     if is_dataset(image):
         from ._dataset_planes import dataset_description, dataset_plane

@@ -66,7 +66,7 @@ def run_module(
     Parameters
     ----------
     module
-        An identifier, a title, or what :func:`find_module` returned.
+        An identifier, a title, or what :func:`find_module` returned, which saves asking an ImageJ 1 command again.
     inputs
         Values by name. Images are arrays of (Y, X) to (T, C, Z, Y, X), :class:`ImageArray`, Datasets, ImagePlus, or
         ``ij_omero``'s images; tables and ROIs are those of ``ij_omero.model``. For an ImageJ 1 command the keys of its
@@ -113,7 +113,8 @@ def run_module(
             opened.extend(image_list(given.pop(key)))
     if "options" in given:
         options = str(given.pop("options") or "") or options
-    run = run_command(title, opened, given, options=options, selection=selection, timeout=timeout)
+    known = module if isinstance(module, ModuleDescription) else None
+    run = run_command(title, opened, given, options=options, selection=selection, timeout=timeout, described=known)
     return ModuleResult(
         images=run.images, tables=[run.table] if run.table is not None else [], rois=run.rois, log=run.log
     )

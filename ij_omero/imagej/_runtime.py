@@ -14,10 +14,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ij_omero.errors import ImageJError, InvalidInputError, MissingDependencyError
+from ij_omero.errors import IJOmeroError, ImageJError, InvalidInputError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ij_omero.provision import Java
 
@@ -29,7 +29,10 @@ _log = logging.getLogger(__name__)
 _lock = threading.RLock()
 _preferences_log: Any = None
 _current: Runtime | None = None
+_start_hooks: list[Callable[[], None]] = []
 _DISPOSE_S = 5.0
+# Compiling hot code again and better, and collecting garbage by several threads, pay after seconds only.
+_BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _QUEUE_MS = 2000
 
 
@@ -39,14 +42,14 @@ class Runtime:
     Parameters
     ----------
     context
-        The ``org.scijava.Context``.
+        The ``org.scijava.Context``; None for one that is made when it is first asked for.
     is_full
         Whether this is a complete ImageJ2 (``net.imagej.ImageJ`` with SCIFIO), not the embedded part of it.
     owns_context
         Whether the context is disposed when Python ends.
     """
 
-    def __init__(self, context: Any, *, is_full: bool, owns_context: bool = True) -> None:
+    def __init__(self, context: Any = None, *, is_full: bool, owns_context: bool = True) -> None:
         self._context = context
         self._is_full = is_full
         self._owns_context = owns_context
@@ -55,7 +58,13 @@ class Runtime:
     @property
     def context(self) -> Any:
         """The ``org.scijava.Context``."""
-        return self._context
+        with _lock:
+            if self._context is None:
+                # ImageJ 1's commands do without, and it takes longer to make than they take to run
+                self._context = _new_context()
+                if _current is self:
+                    _run_hooks()
+            return self._context
 
     @property
     def is_full(self) -> bool:
@@ -89,7 +98,7 @@ class Runtime:
         import jpype
 
         try:
-            return self._context.service(jpype.JClass(name).class_)
+            return self.context.service(jpype.JClass(name).class_)
         except (TypeError, jpype.JException) as error:
             raise ImageJError(
                 f"this ImageJ has no service {name} ({error}); it may need a complete ImageJ2: "
@@ -117,6 +126,33 @@ def current() -> Runtime | None:
     return _current
 
 
+def on_start(hook: Callable[[], None]) -> None:
+    """Have a function called when ImageJ's SciJava context was made in this process; at once where it is there.
+
+    What it raises is logged: ImageJ works without it.
+    """
+    with _lock:
+        if hook in _start_hooks:
+            return
+        _start_hooks.append(hook)
+        if _current is not None and _current._context is not None:
+            _run_hook(hook)
+
+
+def _run_hooks() -> None:
+    for hook in _start_hooks:
+        _run_hook(hook)
+
+
+def _run_hook(hook: Callable[[], None]) -> None:
+    import jpype
+
+    try:
+        hook()
+    except (IJOmeroError, AttributeError, TypeError, jpype.JException):
+        _log.warning("what ij_omero adds to ImageJ is missing in part", exc_info=True)
+
+
 def java_class(name: str) -> Any:
     """Return a Java class by name; the JVM must run.
 
@@ -133,7 +169,7 @@ def java_class(name: str) -> Any:
         raise ImageJError(f"the Java class {name} is not on the class path of the running JVM") from error
 
 
-def start(imagej: str | Path | object | None = None, *, max_heap: str | None = None) -> Runtime:
+def start(imagej: str | Path | object | None = None, *, max_heap: str | None = None, brief: bool = False) -> Runtime:
     """Start ImageJ in this process, or return the one that already runs.
 
     Parameters
@@ -145,6 +181,9 @@ def start(imagej: str | Path | object | None = None, *, max_heap: str | None = N
     max_heap
         The most memory for Java objects, such as ``"4g"``; ``$IJ_OMERO_MAX_HEAP`` without it, else a quarter of the
         machine's. Counts only where this call starts the JVM.
+    brief
+        Whether the process will do little and end soon: Java then starts faster, and does long computations two to
+        three times slower. Counts only where this call starts the JVM.
 
     Raises
     ------
@@ -172,15 +211,17 @@ def start(imagej: str | Path | object | None = None, *, max_heap: str | None = N
         elif jpype.isJVMStarted():
             runtime = _from_running_jvm()
         elif wanted is None or wanted == EMBEDDED:
-            runtime = _start_embedded(max_heap)
+            runtime = _start_embedded(max_heap, _BRIEF if brief else ())
         elif Path(wanted).expanduser().is_dir():
-            runtime = _start_folder(Path(wanted).expanduser().resolve(), max_heap)
+            runtime = _start_folder(Path(wanted).expanduser().resolve(), max_heap, _BRIEF if brief else ())
         else:
             runtime = _start_pyimagej(str(wanted), max_heap)
         # Hooks run last in, first out: this one comes before JPype's and scyjava's own.
         atexit.register(_shut_down)
         _current = runtime
         _log.info("%r", runtime)
+        if runtime._context is not None:
+            _run_hooks()
         return runtime
 
 
@@ -243,26 +284,26 @@ def _from_running_jvm() -> Runtime:
     return Runtime(_new_context(), is_full=full)
 
 
-def _start_embedded(max_heap: str | None) -> Runtime:
+def _start_embedded(max_heap: str | None, options: Sequence[str]) -> Runtime:
     from ij_omero.provision import find_java
 
     from ._class_path import embedded_class_path
 
     java = find_java()
-    _start_jvm(java, embedded_class_path(java), max_heap)
+    _start_jvm(java, embedded_class_path(java), max_heap, options)
     _patch_imagej1()
-    return Runtime(_new_context(), is_full=False)
+    return Runtime(is_full=False)
 
 
-def _start_folder(folder: Path, max_heap: str | None) -> Runtime:
+def _start_folder(folder: Path, max_heap: str | None, options: Sequence[str]) -> Runtime:
     from ij_omero.provision import find_java
 
     from ._class_path import fiji_class_path
 
     jars = fiji_class_path(folder)
     root = next(parent for parent in jars[0].parents if parent.name == "jars").parent
-    options = [f"-Dplugins.dir={root}", f"-Dimagej.dir={root}", f"-Dij.dir={root}"]
-    _start_jvm(find_java(), jars, max_heap, options)
+    folders = [f"-Dplugins.dir={root}", f"-Dimagej.dir={root}", f"-Dij.dir={root}"]
+    _start_jvm(find_java(), jars, max_heap, [*folders, *options])
     _patch_imagej1()
     return Runtime(_new_context(), is_full=_has_class("net.imagej.ImageJ"))
 
@@ -368,12 +409,13 @@ def _shut_down() -> None:
         return
     jpype.config.destroy_jvm = False
     jpype.config.free_resources = False
-    if runtime is not None and runtime._owns_context:
-        disposal = threading.Thread(target=_dispose, args=(runtime.context,), daemon=True)
+    context = runtime._context if runtime is not None and runtime._owns_context else None
+    if context is not None:
+        disposal = threading.Thread(target=_dispose, args=(context,), daemon=True)
         try:
             disposal.start()
         except RuntimeError:  # some Pythons (3.12.1) start no thread any more while they end
-            _dispose(runtime.context)
+            _dispose(context)
         else:
             disposal.join(_DISPOSE_S)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
 
     from ij_omero.imagej import ModuleDescription, ModuleParameter
 
+_log = logging.getLogger(__name__)
 MESSAGE = "MESSAGE"
 ATTACH_TO = "attachToImages"
+DATASETS = "attachToOMERODatasetIDs"
 TITLE = re.compile(r"image\d+")
 _OPTIONS_HELP = (
     "In place of all other settings: what a macro would write, such as sigma=2 stack. "
@@ -39,6 +42,8 @@ class WrappedModule:
     attachments
         Names of tables and ROIs among the outputs -> names of the images that they are attached to, where the module
         says so; otherwise to all its input images.
+    datasets
+        Names of images among the outputs -> ids of the datasets that they go to, where the module says so.
     """
 
     identifier: str
@@ -49,6 +54,7 @@ class WrappedModule:
     inputs: tuple[ModuleParameter, ...] = ()
     outputs: tuple[ModuleParameter, ...] = ()
     attachments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    datasets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def image_inputs(self) -> tuple[str, ...]:
@@ -66,7 +72,8 @@ def wrap(module: ModuleDescription, version: str = "") -> WrappedModule:
         version,
         _inputs(module),
         module.outputs,
-        _attachments(module),
+        _listed(module, ATTACH_TO),
+        _datasets(module),
     )
 
 
@@ -89,11 +96,22 @@ def _inputs(module: ModuleDescription) -> tuple[ModuleParameter, ...]:
     return tuple(shown)
 
 
-def _attachments(module: ModuleDescription) -> dict[str, tuple[str, ...]]:
-    """Read ``attachToImages="name1, name2"`` of outputs, as imagej-omero has it."""
+def _datasets(module: ModuleDescription) -> dict[str, tuple[int, ...]]:
+    found = {}
+    for name, ids in _listed(module, DATASETS).items():
+        wrong = [one for one in ids if not one.isdecimal()]
+        if wrong:
+            _log.warning("%s: %s names the dataset %s, which is no id", module.title, name, ", ".join(wrong))
+        found[name] = tuple(int(one) for one in ids if one.isdecimal())
+    return {name: ids for name, ids in found.items() if ids}
+
+
+def _listed(module: ModuleDescription, key: str) -> dict[str, tuple[str, ...]]:
+    """Read a property such as ``attachToImages="name1, name2"`` of outputs, as imagej-omero has it."""
     found = {}
     for output in module.outputs:
-        named = getattr(output, "properties", {}).get(ATTACH_TO)
-        if named:
-            found[output.name] = tuple(one for one in re.split(r",\s*", str(named).strip()) if one)
+        named = dict(output.properties).get(key, "")
+        parts = tuple(one.strip() for one in named.split(",") if one.strip())
+        if parts:
+            found[output.name] = parts
     return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from ij_omero.cells import EDITS_VARIABLE
 from ij_omero.errors import IJOmeroError, InvalidInputError, ScriptError
 
+from ._described import described_module
 from ._marking import shown_file, shown_image
-from ._modules import find_wrapped_module, run_wrapped_module
+from ._modules import find_wrapped_module, run_wrapped_module, version_of
 from ._parameters import DATA_TYPE, DATASET_ID, IDS, MESSAGE_KEY, NEW_IMAGE, TABLE_FILE, script_parameters
 from ._saving import Saved, Saver
 from ._selection import images_of, places_of
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ij_omero.job")
 _KEEP_ALIVE_S = 60
 _DEFAULT_LIMIT_S = 3600.0  # omero.scripts.timeout, unless the server says otherwise
+_BRIEF_PIXELS = 1 << 24  # a job on so few is over before Java's better compiler would pay
 _MARGIN_S = 20.0  # what is left of the time limit for reporting
 
 
@@ -49,7 +53,7 @@ class _Progress:
         return 1 if self.failed or self.skipped else 0
 
 
-def run_job(client: Any, identifier: str) -> int:
+def run_job(client: Any, identifier: str, described: Mapping[str, Any] | None = None) -> int:
     """Run an ImageJ module as the job of an OMERO script.
 
     The module runs once for each image that the inputs name; an image that fails does not end the others. New images
@@ -62,6 +66,8 @@ def run_job(client: Any, identifier: str) -> int:
         The ``omero.client`` of the job, which joined its session; it is closed at the end.
     identifier
         The module's identifier.
+    described
+        What the wrapper knows of the module; ImageJ is asked without it.
 
     Returns
     -------
@@ -77,7 +83,10 @@ def run_job(client: Any, identifier: str) -> int:
             client.enableKeepAlive(_KEEP_ALIVE_S)
             # what a job edited is worth nothing once the job is gone, and the server's user may have no home
             os.environ[EDITS_VARIABLE] = edits
-            module = find_wrapped_module(identifier)
+            if described is None:
+                module = find_wrapped_module(identifier)
+            else:
+                module = described_module(identifier, described)
             progress, outputs = _run_all(client, module, started)
             for key, value in outputs.items():
                 client.setOutput(key, value)
@@ -100,10 +109,11 @@ def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progr
     values = _module_values(module, parameters, given)
     runs = _runs(client, parameters, module, given)
     places = places_of(client, [image for run in runs for image in run.values()])
+    _start_imagej(sum(place.size for place in places.values()))
     limit = _time_limit(client)
     job = _JobMessage(client)
     progress = _Progress()
-    with Saver(client, module, _marks(module, values), given.get(DATASET_ID)) as saver:
+    with Saver(client, module, functools.partial(_marks, module, values), given.get(DATASET_ID)) as saver:
         longest = 0.0
         for number, run in enumerate(runs, 1):
             what = ", ".join(f"{places[one].name} ({one})" for one in run.values()) or module.title
@@ -121,6 +131,23 @@ def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progr
     message = _message(module, progress, len(runs), limit)
     _log.info("%s", message)
     return progress, _outputs(module.title, parameters, progress, message)
+
+
+def _start_imagej(pixels: int) -> None:
+    """Begin to start ImageJ while the server is asked for the rest; what goes wrong shows when ImageJ is used."""
+    from ij_omero.imagej import start
+
+    def begin() -> None:
+        import jpype
+
+        try:
+            start(brief=pixels <= _BRIEF_PIXELS)
+        except (IJOmeroError, OSError) as error:
+            _log.debug("ImageJ did not start ahead of its use: %s", error)
+        else:
+            jpype.JClass("java.lang.Thread").detach()
+
+    threading.Thread(target=begin, name="start ImageJ", daemon=True).start()
 
 
 def _run_one(
@@ -198,8 +225,9 @@ def _marks(module: WrappedModule, values: Mapping[str, Any]) -> list[tuple[str, 
     from ij_omero import __version__
 
     pairs = [("Module", module.title), ("Identifier", module.identifier)]
-    if module.version:
-        pairs.append(("Version", module.version))
+    version = version_of(module.identifier) or module.version
+    if version:
+        pairs.append(("Version", version))
     pairs += [(name, str(value)) for name, value in values.items()]
     return [*pairs, ("ij_omero", __version__)]
 

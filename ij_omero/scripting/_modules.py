@@ -95,7 +95,7 @@ def _described(module: ModuleDescription) -> WrappedModule:
             module = find_module(module.identifier)
         except IJOmeroError as error:
             _log.warning("%s takes its inputs as one text, since it does not tell them: %s", module.title, error)
-    return wrap(module, _version(module))
+    return wrap(module, version_of(module.identifier))
 
 
 def find_wrapped_module(identifier: str) -> WrappedModule:
@@ -113,7 +113,7 @@ def find_wrapped_module(identifier: str) -> WrappedModule:
     from ij_omero.imagej import find_module
 
     module = find_module(identifier)
-    return wrap(module, _version(module))
+    return wrap(module, version_of(module.identifier))
 
 
 def script_modules(folder: Path | str) -> list[WrappedModule]:
@@ -153,23 +153,26 @@ def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunR
     InvalidInputError
         An input is missing or unfit.
     """
-    if module is SYSTEM_INFORMATION:
+    if module.identifier == SYSTEM_INFORMATION.identifier:
         return RunResult(values={"info": system_information()})
     if module.identifier.startswith(SCRIPT):
         from ij_omero.imagej import run_script
 
         return named_results(run_script(Path(module.identifier.removeprefix(SCRIPT)), inputs=inputs))
-    from ij_omero.imagej import run_module
+    from ij_omero.imagej import ModuleDescription, run_module
 
     if not module.identifier.startswith(_IMAGEJ1):
         return named_results(run_module(module.identifier, inputs))
+    known = ModuleDescription(
+        module.identifier, module.title, module.menu, "imagej1", module.inputs, module.outputs, module.description
+    )
     given = {name: value for name, value in inputs.items() if name not in module.image_inputs}
     images = [(name, inputs[name]) for name in module.image_inputs if name in inputs]
     if given.get(_OPTIONS):
         # a form sends every field, with its default; what is written out by hand takes their place
         given = {_OPTIONS: options_of_a_form(str(given[_OPTIONS]))}
     if not any(TITLE.fullmatch(name) for name, _ in images):
-        return named_results(run_module(module.identifier, given, images=[image for _, image in images]))
+        return named_results(run_module(known, given, images=[image for _, image in images]))
     from ij_omero.imagej import to_imageplus
 
     opened = []
@@ -178,7 +181,7 @@ def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunR
         # the command finds its images by title, and two may have one name
         opened[-1].setTitle(name)
         given[name] = name
-    return named_results(run_module(module.identifier, given, images=opened))
+    return named_results(run_module(known, given, images=opened))
 
 
 def options_of_a_form(text: str) -> str:
@@ -225,9 +228,9 @@ def _is_plain(value: Any) -> bool:
     return hasattr(value, "tolist") and not isinstance(value, (Roi, Table))
 
 
-def _version(module: ModuleDescription) -> str:
-    """Return the version of what does the work: of ImageJ 1 for its commands."""
-    if module.kind == "imagej1":
+def version_of(identifier: str) -> str:
+    """Return the version of what does the work: of ImageJ 1 for its commands; empty where it is unknown."""
+    if identifier.startswith(_IMAGEJ1):
         from ij_omero.imagej import start
 
         return f"ImageJ {start().imagej1_version}"

@@ -17,7 +17,7 @@ from ._selection import image_of_roi
 from ._types import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from ij_omero.images import Connection, Image
@@ -57,13 +57,17 @@ class Saver:
     module
         The module that runs.
     marks
-        Key-value pairs for every result.
+        Gives the key-value pairs for every result.
     dataset_id
         Where new images go; None for where the image they were made from lies.
     """
 
     def __init__(
-        self, client: Any, module: WrappedModule, marks: Sequence[tuple[str, str]], dataset_id: int | None = None
+        self,
+        client: Any,
+        module: WrappedModule,
+        marks: Callable[[], Sequence[tuple[str, str]]],
+        dataset_id: int | None = None,
     ) -> None:
         self._client = client
         self._module = module
@@ -122,7 +126,7 @@ class Saver:
         for name, image in result.images.items():
             if measured and first is not None and self._is_as_stored(image, first.image_id):
                 continue  # it was only measured
-            new[name] = self._save_image(image, first, saved)
+            new[name] = self._save_image(name, image, first, saved)
             saved.outputs[name] = new[name]
         store = self.connection(group_id).store
         for name, table in result.tables.items():
@@ -164,9 +168,10 @@ class Saver:
         finally:
             source.close()
 
-    def _save_image(self, image: Any, source: Place | None, saved: Saved) -> int:
+    def _save_image(self, output: str, image: Any, source: Place | None, saved: Saved) -> int:
         connection = self.connection(source.group_id if source else None)
-        datasets = [self._dataset_id] if self._dataset_id else list(source.dataset_ids) if source else []
+        named = self._module.datasets.get(output, ())
+        datasets = [self._dataset_id] if self._dataset_id else list(named or (source.dataset_ids if source else ()))
         if not datasets:
             saved.warnings.append("New images are in no dataset; move them where they belong, or set Dataset_ID.")
         title = self._module.title.removesuffix("...").strip()
@@ -196,7 +201,7 @@ class Saver:
         saved.attachment_ids = attachments_of(self._client, saved.table_ids)
         mark(
             self._client,
-            self._marks,
+            self._marks(),
             group_id=group_id,
             images=saved.image_ids,
             attachments=saved.attachment_ids,

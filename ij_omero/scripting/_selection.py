@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,21 @@ _IMAGES_OF = {
 }
 
 
+_PLACES = (
+    "select i.id, i.name, i.details.group.id, p.sizeX, p.sizeY, p.sizeZ, p.sizeC, p.sizeT "
+    "from Image i left outer join i.pixels p where i.id in (:ids)"
+)
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where an image lies: its group, and the datasets that hold it."""
+    """Where an image lies: its group, and the datasets that hold it; and of how many pixels it is."""
 
     image_id: int
     name: str
     group_id: int
     dataset_ids: tuple[int, ...] = ()
+    size: int = 0
 
 
 def images_of(client: Any, data_type: str, ids: Iterable[int]) -> list[int]:
@@ -77,12 +85,15 @@ def places_of(client: Any, image_ids: Sequence[int]) -> dict[int, Place]:
     if not image_ids:
         return {}
     ids = list(dict.fromkeys(image_ids))
-    rows = _query(client, "select i.id, i.name, i.details.group.id from Image i where i.id in (:ids)", ids)
+    rows = _query(client, _PLACES, ids)
     datasets: dict[int, list[int]] = {}
     links = "select l.child.id, l.parent.id from DatasetImageLink l where l.child.id in (:ids)"
     for image, dataset in _query(client, links, ids):
         datasets.setdefault(image, []).append(dataset)
-    places = {row[0]: Place(row[0], row[1], row[2], tuple(sorted(datasets.get(row[0], ())))) for row in rows}
+    places = {
+        image: Place(image, name, group, tuple(sorted(datasets.get(image, ()))), math.prod(one or 0 for one in sizes))
+        for image, name, group, *sizes in rows
+    }
     unknown = [one for one in ids if one not in places]
     if unknown:
         raise NotFoundError(f"no image with id {', '.join(map(str, unknown))} is visible to this user; check the IDs")

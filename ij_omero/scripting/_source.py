@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ._described import plain_module
 from ._parameters import clean_text, script_parameters
 from ._types import Kind
 
@@ -22,12 +23,15 @@ _WIDTH = 88
 _TEMPLATE = """#!/usr/bin/env python
 {about_file}
 # Written by ij_omero; changes are lost when the scripts are generated again.
+import json
 import os
 import sys
 
 import omero.scripts as scripts
 
 MODULE = {module}
+# What a run needs to know of the module, so that it need not ask ImageJ.
+DESCRIBED = {described}
 PYTHON = {python}
 PREFIX = {prefix}
 ENVIRONMENT = {environment}
@@ -47,10 +51,11 @@ def run_script():
     if sys.prefix != PREFIX:
         # The server's Python is another one than that which has ij_omero.
         client.closeSession()
-        os.execve(PYTHON, [PYTHON, '-I', '-u', '-m', 'ij_omero.scripting', MODULE], os.environ)
+        command = [PYTHON, '-I', '-u', '-m', 'ij_omero.scripting', MODULE, json.dumps(DESCRIBED)]
+        os.execve(PYTHON, command, os.environ)
     from ij_omero.scripting import run_job
 
-    sys.exit(run_job(client, MODULE))
+    sys.exit(run_job(client, MODULE, DESCRIBED))
 
 
 if __name__ == '__main__':
@@ -96,6 +101,7 @@ def script_source(module: WrappedModule, target: Target) -> str:
     constants = {
         "about_file": ascii(f"{title}: an ImageJ module as an OMERO script."),
         "module": ascii(module.identifier),
+        "described": _literal(plain_module(module)),
         "python": ascii(target.python),
         "prefix": ascii(target.prefix),
         "environment": _mapping(target.environment),
@@ -170,3 +176,17 @@ def _mapping(values: Mapping[str, Any]) -> str:
     if not values:
         return "{}"
     return "{\n" + "".join(f"    {key!a}: {value!a},\n" for key, value in sorted(values.items())) + "}"
+
+
+def _literal(value: Any, indent: int = 0) -> str:
+    """Return plain data as a literal, one entry per line where it is long."""
+    text = ascii(value)
+    if len(text) + indent <= _WIDTH or not isinstance(value, (dict, list)):
+        return text
+    inner = " " * (indent + 4)
+    if isinstance(value, dict):
+        rows = [f"{key!a}: {_literal(one, indent + 4)}" for key, one in value.items()]
+    else:
+        rows = [_literal(one, indent + 4) for one in value]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{opening}\n" + "".join(f"{inner}{row},\n" for row in rows) + " " * indent + closing

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import os
 from typing import Any
 
@@ -15,8 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ij_omero.imagej._description import ModuleParameter
+from ij_omero.scripting._described import described_module, plain_module
 from ij_omero.scripting._description import WrappedModule
 from ij_omero.scripting._names import distinct, file_stem, parameter_key
+from ij_omero.scripting._parameters import script_parameters
 from ij_omero.scripting._source import Target, script_source
 
 EXAMPLES = int(os.environ.get("IJ_OMERO_EXAMPLES", "150"))
@@ -130,8 +133,9 @@ def calls(source: str) -> set[str]:
 
 
 ALLOWED = {
-    "import os", "import sys", "import omero.scripts as scripts", "from ij_omero.scripting import run_job",
-    "run_script", "scripts.client", "os.environ.update", "client.closeSession", "os.execve", "sys.exit", "run_job",
+    "import json", "import os", "import sys", "import omero.scripts as scripts",
+    "from ij_omero.scripting import run_job", "run_script", "scripts.client", "os.environ.update",
+    "client.closeSession", "json.dumps", "os.execve", "sys.exit", "run_job",
     *(f"scripts.{kind}" for kind in ("Bool", "Int", "Long", "Float", "Double", "String", "List", "Map")),
     *(f"scripts.{kind}" for kind in ("rbool", "rint", "rlong", "rfloat", "rdouble", "rstring")),
 }  # fmt: skip
@@ -150,10 +154,23 @@ def test_a_wrapper_of_anything_compiles_and_holds_nothing_but_literals_and_known
     assigned = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)}  # type: ignore[attr-defined]
     assert assigned == {
         "MODULE": module.identifier,
+        "DESCRIBED": plain_module(module),
         "PYTHON": target.python,
         "PREFIX": target.prefix,
         "ENVIRONMENT": dict(target.environment),
     }
+
+
+@given(modules)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_a_wrapper_knows_of_its_module_gives_the_same_parameters(module: WrappedModule) -> None:
+    told = described_module(module.identifier, json.loads(json.dumps(plain_module(module))))
+    assert [one.key for one in script_parameters(told).inputs] == [one.key for one in script_parameters(module).inputs]
+    assert [(one.name, one.java_type, one.required) for one in told.inputs] == [
+        (one.name, one.java_type, one.required) for one in module.inputs
+    ]
+    assert told.attachments == module.attachments
+    assert plain_module(told) == plain_module(module)
 
 
 @given(modules)
