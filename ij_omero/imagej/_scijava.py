@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import ImageJError, ModuleCanceledError, OperationTimeoutError
 
-from ._description import ModuleDescription, ModuleParameter
+from ._description import PROPERTIES, ModuleDescription, ModuleParameter
 from ._imageplus import is_dataset, is_imageplus
 from ._java_values import to_java, to_python
 from ._result import ModuleResult
@@ -74,6 +74,7 @@ def _parameter(item: Any, *, as_input: bool) -> ModuleParameter:
         choices=tuple(to_python(choice) for choice in choices) if choices is not None else (),
         style=str(item.getWidgetStyle() or ""),
         visibility=str(item.getVisibility() or "NORMAL"),
+        properties=tuple((key, str(value)) for key in PROPERTIES if (value := item.get(key)) is not None),
     )
 
 
@@ -114,11 +115,9 @@ def run_info(
         raise _failure(error, description.title) from error
     if module is None:
         raise ModuleCanceledError(f"{description.title} was canceled before it began; an input may be missing")
-    delegate = module.getDelegateObject()
-    if isinstance(delegate, java_class("org.scijava.Cancelable")) and delegate.isCanceled():
-        raise ModuleCanceledError(
-            f"{description.title} canceled itself: {delegate.getCancelReason() or 'no reason given'}"
-        )
+    for one in (module, module.getDelegateObject()):
+        if hasattr(one, "getCancelReason") and one.isCanceled():
+            raise ModuleCanceledError(f"{description.title} canceled itself: {one.getCancelReason() or 'no reason'}")
     return _result(module)
 
 
