@@ -9,9 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._addresses import OpenedImage, has_scifio, register_addresses
     from ._cell_image import cell_image
     from ._class_path import embedded_class_path
-    from ._dataset import cells_of, to_dataset
+    from ._dataset import cells_of, source_address, to_dataset
     from ._dataset_arrays import array_to_dataset, from_dataset
     from ._dataset_planes import dataset_description, dataset_plane
     from ._description import ModuleDescription, ModuleParameter
@@ -34,6 +35,7 @@ _HOMES = {
     "ModuleDescription": "_description",
     "ModuleParameter": "_description",
     "ModuleResult": "_result",
+    "OpenedImage": "_addresses",
     "Runtime": "_runtime",
     "array_to_dataset": "_dataset_arrays",
     "cell_image": "_cell_image",
@@ -49,13 +51,16 @@ _HOMES = {
     "from_imageplus": "_imageplus",
     "from_results_table": "_tables",
     "from_scijava_table": "_tables",
+    "has_scifio": "_addresses",
     "is_dataset": "_imageplus",
     "is_imageplus": "_imageplus",
     "modules": "_modules",
+    "register_addresses": "_addresses",
     "register_module": "_python_modules",
     "run_macro": "_macros",
     "run_module": "_modules",
     "run_script": "_scripts",
+    "source_address": "_dataset",
     "start": "_runtime",
     "to_dataset": "_dataset",
     "to_imagej_rois": "_rois",
@@ -73,6 +78,7 @@ __all__ = [
     "ModuleDescription",
     "ModuleParameter",
     "ModuleResult",
+    "OpenedImage",
     "Runtime",
     "array_to_dataset",
     "cell_image",
@@ -88,13 +94,16 @@ __all__ = [
     "from_imageplus",
     "from_results_table",
     "from_scijava_table",
+    "has_scifio",
     "is_dataset",
     "is_imageplus",
     "modules",
+    "register_addresses",
     "register_module",
     "run_macro",
     "run_module",
     "run_script",
+    "source_address",
     "start",
     "to_dataset",
     "to_imagej_rois",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,9 @@ if TYPE_CHECKING:
     from ._runtime import Runtime
 
 ADDRESS_PROPERTY = "ij_omero.address"
-CACHE_PROPERTY = "ij_omero.cells"
 _numbers = itertools.count(1)
-_known: dict[str, tuple[weakref.ref[CellCache], Any]] = {}
-"""Weak references to a cache and to its image in Java, by what the property says."""
+_known: dict[int, weakref.ref[CellCache]] = {}
+"""Caches by the numbers that Java's table of images (`_images`) has for them."""
 
 
 def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
@@ -52,45 +52,54 @@ def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
         )
     runtime = runtime or start()
     with cell_image_in_the_making(cache) as pixels:
-        image = java_class("net.imagej.ImgPlus")(pixels, description.name, _axes(description))
+        image = java_class("net.imagej.ImgPlus")(pixels, description.name, image_axes(description))
         _describe_channels(image, description)
-        properties = image.getProperties()
-        properties.put(CACHE_PROPERTY, _remember(cache, pixels))
+        remember_cells(cache, pixels)
         if cache.address is not None:
-            properties.put(ADDRESS_PROPERTY, cache.address)
+            image.getProperties().put(ADDRESS_PROPERTY, cache.address)
             image.setSource(cache.address)
         return runtime.service("net.imagej.DatasetService").create(image)
 
 
 def cells_of(image: Any) -> CellCache | None:
-    """Return the cache behind a Dataset or ImgPlus that `to_dataset` made; None for any other.
+    """Return the cache behind a Dataset, ImgPlus or image of cells; None for any other.
 
     A Dataset that was made from another's pixels (duplicated, computed) has no cache.
     """
-    properties = image.getProperties() if hasattr(image, "getProperties") else None
-    token = None if properties is None else properties.get(CACHE_PROPERTY)
-    weak_cache, weak_pixels = _known.get(str(token), (None, None))
-    if weak_cache is None or weak_pixels is None:
-        return None
-    # properties are copied along with a duplicate, its pixels are others
     pixels = image.getImgPlus() if hasattr(image, "getImgPlus") else image
     while hasattr(pixels, "getImg"):
         pixels = pixels.getImg()
-    own = weak_pixels.get()
-    return weak_cache() if own is not None and bool(own.equals(pixels)) else None
+    number = _images().get(pixels)
+    weak_cache = None if number is None else _known.get(int(number))
+    return None if weak_cache is None else weak_cache()
 
 
-def _remember(cache: CellCache, pixels: Any) -> str:
-    token = str(next(_numbers))
+def source_address(image: Any) -> str | None:
+    """Return the address of the image that a Dataset or ImgPlus was opened from, or copied from with its properties."""
+    properties = image.getProperties() if hasattr(image, "getProperties") else None
+    text = None if properties is None else properties.get(ADDRESS_PROPERTY)
+    return None if text is None else str(text)
+
+
+def remember_cells(cache: CellCache, pixels: Any) -> None:
+    """Note whose cells an image of Java shows, so that `cells_of` finds them; holds neither."""
+    number = next(_numbers)
 
     def forget(_: object) -> None:
-        _known.pop(token, None)
+        _known.pop(number, None)
 
-    _known[token] = weakref.ref(cache, forget), java_class("java.lang.ref.WeakReference")(pixels)
-    return token
+    _known[number] = weakref.ref(cache, forget)
+    _images().put(pixels, java_class("java.lang.Long")(number))
 
 
-def _axes(description: ImageDescription) -> Any:
+@functools.cache
+def _images() -> Any:
+    """Return Java's table of images by identity, which holds none of them."""
+    return java_class("java.util.Collections").synchronizedMap(java_class("java.util.WeakHashMap")())
+
+
+def image_axes(description: ImageDescription) -> Any:
+    """Return the axes X, Y, Channel, Z, Time of an image in Java, with scale and unit where they are known."""
     import jpype
 
     axes = java_class("net.imagej.axis.Axes")

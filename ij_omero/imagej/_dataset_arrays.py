@@ -9,7 +9,7 @@ import numpy as np
 from ij_omero.errors import UnsupportedPixelTypeError
 from ij_omero.model import PixelType
 
-from ._dataset import _axes, _describe_channels
+from ._dataset import _describe_channels, image_axes
 from ._dataset_planes import dataset_description, dataset_plane
 from ._image_array import ImageArray, image_array
 from ._primitive_arrays import to_java_array
@@ -56,7 +56,7 @@ def array_to_dataset(image: Any) -> Any:
         img = arrays.bits(java_class(_LONG_ACCESS)(to_java_array(words.view(np.int64))), dims)
     else:
         img = getattr(arrays, _FACTORIES[description.pixel_type])(to_java_array(pixels), dims)
-    img_plus = java_class("net.imagej.ImgPlus")(img, description.name, _axes(description))
+    img_plus = java_class("net.imagej.ImgPlus")(img, description.name, image_axes(description))
     _describe_channels(img_plus, description)
     dataset = runtime.service("net.imagej.DatasetService").create(img_plus)
     dataset.setName(description.name)

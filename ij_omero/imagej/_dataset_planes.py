@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ij_omero.model import Quantity
 
-_AXES = {"X": "X", "Y": "Y", "Z": "Z", "Channel": "C", "Time": "T"}
+AXES = {"X": "X", "Y": "Y", "Z": "Z", "Channel": "C", "Time": "T"}
 _PIXEL_TYPES = {
     "BitType": PixelType.BIT,
     "NativeBoolType": PixelType.BIT,
@@ -44,7 +44,7 @@ def dataset_axes(dataset: Any) -> dict[str, int]:
     axes: dict[str, int] = {}
     for dimension in range(int(dataset.numDimensions())):
         label = str(dataset.axis(dimension).type().getLabel())
-        axis = _AXES.get(label)
+        axis = AXES.get(label)
         if axis is None or axis in axes:
             if int(dataset.dimension(dimension)) == 1:
                 continue

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 import numpy as np
 
-from ij_omero.errors import InvalidInputError, NotFoundError
+from ij_omero.errors import InvalidInputError, ModuleCanceledError, NotFoundError
 from ij_omero.model import Roi, Table
 
 from ._dataset_arrays import array_to_dataset
 from ._description import ModuleParameter
 from ._image_array import ImageArray
 from ._imageplus import is_dataset, is_imageplus
+from ._java_proxies import implement
 from ._java_values import to_java, to_python
 from ._runtime import java_class, start
 from ._scijava import PYTHON_PREFIX
@@ -277,8 +278,8 @@ class _Proxies:
     """The Java interfaces ``ModuleInfo`` and ``Module``, in Python over a Java object that does the rest."""
 
     def __init__(self) -> None:
-        self.module = _implement("org.scijava.module.Module", _PythonModule)
-        self.info = _implement("org.scijava.module.ModuleInfo", _PythonModuleInfo)
+        self.module = implement(_PythonModule, "org.scijava.module.Module", "org.scijava.Cancelable")
+        self.info = implement(_PythonModuleInfo, "org.scijava.module.ModuleInfo")
 
 
 _made: list[_Proxies] = []
@@ -289,31 +290,6 @@ def _proxies() -> _Proxies:
         if not _made:
             _made.append(_Proxies())
         return _made[0]
-
-
-def _implement(interface: str, base: type) -> Any:
-    """Implement a Java interface by a Python class; the methods that it lacks go to its ``java`` attribute.
-
-    JPype looks at a class's own namespace only, so everything is put into one class.
-    """
-    import jpype
-
-    space: dict[str, Any] = {"__init__": base.__dict__["__init__"]}
-    for name, method in vars(base).items():
-        if callable(method) and not name.startswith("_"):
-            space[name] = jpype.JOverride(method)
-    for method in java_class(interface).class_.getMethods():
-        name = str(method.getName())
-        if name not in space and not method.isDefault():
-            space[name] = jpype.JOverride(_forward(name))
-    return jpype.JImplements(interface)(type(base.__name__, (), space))
-
-
-def _forward(name: str) -> Callable[..., Any]:
-    def call(self: Any, *arguments: Any) -> Any:
-        return getattr(self.java, name)(*arguments)
-
-    return call
 
 
 class _PythonModuleInfo:
@@ -356,6 +332,7 @@ class _PythonModule:
     def __init__(self, java: Any, info: Any) -> None:
         self.java = java
         self.info = info
+        self._reason: str | None = None
 
     def getInfo(self) -> Any:
         """Return what made it."""
@@ -369,6 +346,8 @@ class _PythonModule:
         """Call the function; its exception reaches Java, and so the caller, with its text."""
         try:
             self.info.body(self.java)
+        except ModuleCanceledError as error:
+            self._reason = str(error)
         except Exception as error:
             _log.debug("the module %s failed", self.info.identifier, exc_info=True)
             raise java_class("java.lang.IllegalStateException")(f"{type(error).__name__}: {error}") from error
@@ -379,5 +358,15 @@ class _PythonModule:
     def preview(self) -> None:
         """Do nothing: there is no dialog."""
 
-    def cancel(self) -> None:
-        """Do nothing: a Python function cannot be interrupted."""
+    def cancel(self, *reason: Any) -> None:
+        """Note why it was canceled; a Python function cannot be interrupted."""
+        if reason:
+            self._reason = str(reason[0])
+
+    def isCanceled(self) -> bool:
+        """Tell whether it canceled itself, or was."""
+        return self._reason is not None
+
+    def getCancelReason(self) -> str | None:
+        """Tell why."""
+        return self._reason

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 from ij_omero.errors import IJOmeroError, ImageJError, InvalidInputError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ij_omero.provision import Java
 
 IMAGEJ_VARIABLE = "IJ_OMERO_IMAGEJ"
 HEAP_VARIABLE = "IJ_OMERO_MAX_HEAP"
 EMBEDDED = "embedded"
+STARTED_GROUP = "ij_omero.imagej_started"
 
 _log = logging.getLogger(__name__)
 _lock = threading.RLock()
 _preferences_log: Any = None
 _current: Runtime | None = None
-_start_hooks: list[Callable[[], None]] = []
 _DISPOSE_S = 5.0
 # Compiling hot code again and better, and collecting garbage by several threads, pay after seconds only.
 _BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -126,31 +126,20 @@ def current() -> Runtime | None:
     return _current
 
 
-def on_start(hook: Callable[[], None]) -> None:
-    """Have a function called when ImageJ's SciJava context was made in this process; at once where it is there.
-
-    What it raises is logged: ImageJ works without it.
-    """
-    with _lock:
-        if hook in _start_hooks:
-            return
-        _start_hooks.append(hook)
-        if _current is not None and _current._context is not None:
-            _run_hook(hook)
-
-
 def _run_hooks() -> None:
-    for hook in _start_hooks:
-        _run_hook(hook)
+    """Call what packages register in the entry point group ``ij_omero.imagej_started``, once SciJava's context is made.
 
+    ImageJ works without it.
+    """
+    from importlib.metadata import entry_points
 
-def _run_hook(hook: Callable[[], None]) -> None:
     import jpype
 
-    try:
-        hook()
-    except (IJOmeroError, AttributeError, TypeError, jpype.JException):
-        _log.warning("what ij_omero adds to ImageJ is missing in part", exc_info=True)
+    for entry_point in entry_points(group=STARTED_GROUP):
+        try:
+            entry_point.load()()
+        except (ImportError, IJOmeroError, AttributeError, TypeError, jpype.JException):
+            _log.warning("what %s adds to ImageJ is missing", entry_point.value, exc_info=True)
 
 
 def java_class(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._connection import Connection
 from ._from_xarray import from_xarray
 from ._image import Image
+from ._imagej_addresses import add_to_imagej
 from ._indexing import ImageIndexError
 from ._java_images import java_image_source
 from ._opening import connect, kept_connection, open_image, open_store, save_image, split_address
@@ -14,6 +15,7 @@ __all__ = [
     "Connection",
     "Image",
     "ImageIndexError",
+    "add_to_imagej",
     "connect",
     "from_xarray",
     "is_script",

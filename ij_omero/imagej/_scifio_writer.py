@@ -1,0 +1,224 @@
+"""The writer of image addresses in SCIFIO: planes that ``ImgSaver`` pushes become one new image."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ij_omero.model import ImageDescription, PixelType
+
+from ._addresses import address_or_error, location_of
+from ._calibration import quantity_of
+from ._dataset_planes import AXES
+from ._image_array import ImageArray
+from ._primitive_arrays import from_java_array
+from ._runtime import java_class
+from ._scifio_format import PIXEL_TYPES, FormatPart
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ij_omero.model import ImageAddress
+
+    from ._addresses import Doors
+
+_FREE = ("Z", "C", "T")
+
+
+class AddressWriter(FormatPart):
+    """``io.scif.Writer``: gathers planes in a temporary file and saves the image when it is closed.
+
+    Planes come in the order of the image's own axes, stores take them in another, so they wait on disk.
+    """
+
+    def __init__(self, image_format: Any, doors: Doors) -> None:
+        FormatPart.__init__(self, image_format, doors)
+        self.metadata: Any = None
+        self.address: ImageAddress | None = None
+        self.planes: _Planes | None = None
+
+    def setMetadata(self, metadata: Any) -> None:
+        """Take what the image is."""
+        self.metadata = metadata
+
+    def getMetadata(self) -> Any:
+        """Return what the image is."""
+        return self.metadata
+
+    def setDest(self, where: Any, *arguments: Any) -> None:
+        """Take the address to save at."""
+        self.address = address_or_error(where)
+
+    def savePlane(self, image_index: int, plane_index: int, plane: Any, *bounds: Any) -> None:
+        """Take a whole plane."""
+        if bounds and list(bounds[0].dimensionsAsLongArray()) != list(self.metadata.get(0).getAxesLengthsPlanar()):
+            raise java_class("io.scif.FormatException")("a part of a plane cannot be saved; save whole planes")
+        if self.planes is None:
+            self.planes = _Planes(self.metadata.get(image_index))
+        self.planes.put(int(plane_index), from_java_array(plane.getBytes(), np.uint8))
+
+    def close(self, *arguments: Any) -> None:
+        """Save the image; what was not given any plane saves nothing."""
+        planes, address = self.planes, self.address
+        self.planes = self.address = None
+        if planes is None or address is None:
+            return
+        new = self.doors.save(planes.image(str(self.metadata.get(0).getName() or "image")), address)
+        self.metadata.setSourceLocation(location_of(new))
+
+    def canDoStacks(self) -> bool:
+        """Tell that images have many planes."""
+        return True
+
+    def isSupportedType(self, pixel_type: int, *codec: Any) -> bool:
+        """Tell whether pixels of a type can be saved."""
+        return int(pixel_type) in _pixel_types()
+
+    def getPixelTypes(self, *codec: Any) -> Any:
+        """Return what pixels can be saved."""
+        import jpype
+
+        return jpype.JArray(jpype.JInt)(sorted(_pixel_types()))
+
+    def getCompressionTypes(self) -> Any:
+        """Return nothing: the store decides."""
+        import jpype
+
+        return jpype.JArray(jpype.JString)(0)
+
+    def isSupportedCompression(self, compression: Any) -> bool:
+        """Tell that none is chosen here."""
+        return False
+
+    def isInitialized(self, image_index: int, plane_index: int) -> bool:
+        """Tell whether planes came already."""
+        return self.planes is not None
+
+    def writeSequential(self) -> bool:
+        """Tell that planes may come in any order."""
+        return False
+
+    def getHandle(self) -> Any:
+        """Return None: there is no stream of bytes."""
+        return None
+
+    def getColorModel(self) -> Any:
+        """Return None: colours are the channels'."""
+        return None
+
+    def setColorModel(self, model: Any) -> None:
+        """Do nothing: colours are the channels'."""
+
+    def getCompression(self) -> Any:
+        """Return None: the store decides."""
+        return None
+
+    def getCodecOptions(self) -> Any:
+        """Return None: the store decides."""
+        return None
+
+    def getFramesPerSecond(self) -> int:
+        """Return a number that nothing asks for here."""
+        return 1
+
+    def getValidBits(self) -> int:
+        """Return how many bits of a pixel count."""
+        return int(self.metadata.get(0).getBitsPerPixel())
+
+
+class _Planes:
+    """Planes of SCIFIO, put in their places of a (T, C, Z, Y, X) array in a temporary file.
+
+    Parameters
+    ----------
+    metadata
+        SCIFIO's ``ImageMetadata``. Axes that OMERO's images lack become the first of Z, C, T that is free, and lengthen
+        C where none is.
+    """
+
+    def __init__(self, metadata: Any) -> None:
+        self._metadata = metadata
+        self._pixel_type = _pixel_types()[int(metadata.getPixelType())]
+        self._lengths = [int(length) for length in metadata.getAxesLengths()]
+        self._planar = len(metadata.getAxesPlanar())
+        self._letters = _letters([str(axis.type().getLabel()) for axis in metadata.getAxes()])
+        sizes = dict.fromkeys("XYZCT", 1)
+        for letter, length in zip(self._letters, self._lengths, strict=True):
+            sizes[letter] *= length
+        self._sizes = sizes
+        shape = tuple(sizes[letter] for letter in "TCZYX")
+        # unlinked already: the file goes with the array, also when the process is killed
+        file = tempfile.TemporaryFile(prefix="ij-omero-")
+        self._pixels: npt.NDArray[Any] = np.memmap(file, self._pixel_type.dtype, "w+", shape=shape)
+        file.close()
+
+    def put(self, index: int, data: npt.NDArray[np.uint8]) -> None:
+        """Take one plane's bytes."""
+        dtype = self._pixel_type.dtype
+        dtype = dtype.newbyteorder("<") if self._metadata.isLittleEndian() else dtype.newbyteorder(">")
+        planar = self._lengths[: self._planar]
+        block = data.view(dtype).reshape(planar[::-1])
+        position = list(np.unravel_index(index, self._lengths[self._planar :][::-1], order="C"))[::-1]
+        within = self._letters[: self._planar]
+        spread = [place for place, letter in enumerate(within) if letter not in "XY"]
+        for offsets in np.ndindex(*(planar[place] for place in spread)):
+            at = dict(zip(spread, offsets, strict=True))
+            # the array's axes are those of SCIFIO backwards
+            key = tuple(at.get(place, slice(None)) for place in reversed(range(self._planar)))
+            plane = block[key]
+            if within.index("X") > within.index("Y"):
+                plane = plane.T
+            place = self._place({**at, **{self._planar + number: int(one) for number, one in enumerate(position)}})
+            self._pixels[place] = plane
+
+    def _place(self, at: dict[int, int]) -> tuple[int, int, int]:
+        """Return (t, c, z) of a position by number of axis; axes that share a letter count like digits."""
+        found, weight = dict.fromkeys("ZCT", 0), dict.fromkeys("ZCT", 1)
+        for number, letter in enumerate(self._letters):
+            if letter in found:
+                found[letter] += weight[letter] * at[number]
+                weight[letter] *= self._lengths[number]
+        return found["T"], found["C"], found["Z"]
+
+    def image(self, name: str) -> ImageArray:
+        """Return the image with what SCIFIO knows of it."""
+        scales: dict[str, Any] = {}
+        for letter, field in zip("XYZT", _FIELDS, strict=True):
+            if self._letters.count(letter) != 1:
+                continue
+            axis = self._metadata.getAxis(self._letters.index(letter))
+            unit = axis.unit()
+            scales[field] = quantity_of(float(axis.averageScale(0.0, 1.0)), None if unit is None else str(unit))
+        x, y, z, c, t = (self._sizes[letter] for letter in "XYZCT")
+        description = ImageDescription(name, self._pixel_type, x, y, z, c, t)
+        return ImageArray(self._pixels, description.replace(**scales))
+
+
+_FIELDS = ("physical_size_x", "physical_size_y", "physical_size_z", "time_increment")
+
+
+def _letters(labels: list[str]) -> list[str]:
+    """Return a letter of XYZCT for each axis."""
+    # ImgSaver splits an axis of channels into "Channel" and "Channel-planes"
+    known = ["C" if label.startswith("Channel") else AXES.get(label) for label in labels]
+    if "X" not in known or "Y" not in known:
+        raise java_class("io.scif.FormatException")(
+            f"an image needs the axes X and Y; this one has {', '.join(labels)}"
+        )
+    free = [letter for letter in _FREE if letter not in known]
+    letters = []
+    for letter in known:
+        letters.append(letter or (free.pop(0) if free else "C"))
+    return letters
+
+
+def _pixel_types() -> dict[int, PixelType]:
+    """Return the pixel types by SCIFIO's numbers."""
+    tools = java_class("io.scif.util.FormatTools")
+    return {
+        int(getattr(tools, name)): pixel_type
+        for pixel_type, name in PIXEL_TYPES.items()
+        if pixel_type is not PixelType.BIT
+    }

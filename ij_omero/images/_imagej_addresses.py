@@ -1,0 +1,58 @@
+"""What ImageJ does at addresses: opening and saving through the kept connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ij_omero.errors import AddressError
+from ij_omero.model import parse_address
+
+from ._opening import kept_connection, open_image, split_address
+
+if TYPE_CHECKING:
+    from ij_omero.model import ImageAddress, ImageId
+
+
+def add_to_imagej() -> None:
+    """Let the running ImageJ open and save images at addresses."""
+    from ij_omero.imagej import register_addresses
+
+    register_addresses(open_image, save_at)
+
+
+def save_at(image: Any, address: ImageAddress) -> ImageAddress:
+    """Save a Dataset, ImagePlus or array as a new image of the store that an address names; return its address.
+
+    An image's own address is never written over: the new image is linked to that image as its source. Without one, a
+    Dataset of an image of the same store is linked to that.
+    """
+    store, source = _store_of(address)
+    connection = kept_connection(store)
+    if source is None:
+        source = _origin(image, store)
+    new = connection.save_image(image, name=address.name, source=source)
+    try:
+        return new.address
+    finally:
+        new.close()
+
+
+def _store_of(address: ImageAddress) -> tuple[ImageAddress, ImageId | None]:
+    from dataclasses import replace
+
+    bare = replace(address, name=None)
+    return split_address(bare) if bare.image_id is not None else (bare, None)
+
+
+def _origin(image: Any, store: ImageAddress) -> ImageId | None:
+    """Return the image of the same store that a Dataset was opened from."""
+    from ij_omero.imagej import source_address
+
+    text = source_address(image)
+    if text is None:
+        return None
+    try:
+        where, image_id = split_address(parse_address(text))
+    except AddressError:
+        return None
+    return image_id if (where.scheme, where.host, where.port) == (store.scheme, store.host, store.port) else None
