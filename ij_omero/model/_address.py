@@ -9,6 +9,7 @@
 ``memory://name/image/<id>``                   an image in a store held in memory
 ``omeis://host[:port]/image/<id>``             an image of an OMEIS server
 ``dvid://host[:port]/<uuid>/<instance>``       a data instance of a DVID server
+``http://host[:port]/api/node/<uuid>/<name>``  the same, as browsers have it
 =============================================  ==========================================================
 """
 
@@ -31,6 +32,8 @@ DEFAULT_PORTS = {"omero": 4064, "omeis": 80, "dvid": 8000}
 _EXPECTED = "expected omero://host/image/ID or the path of an image such as ~/images/3.ome.zarr"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_DVID_WEB = re.compile(r"http://([^/?#]+)/api/node/([^/\s?#]+/[^/\s?#]+)(?:[/?#].*)?", re.I)
+_PORT = re.compile(r":[0-9]+$")
 _KEYS = ("name", "server", "port", "user", "password", "sessionID", "encrypted", "imageID", "pixelsID")
 
 
@@ -128,6 +131,9 @@ def parse_address(text: str | Path | ImageAddress) -> ImageAddress:
         return _url_form(scheme, text)
     if scheme == "file":
         return _file_form(text)
+    dvid = _DVID_WEB.fullmatch(text)
+    if dvid:
+        return _url_form("dvid", f"dvid://{dvid[1]}{'' if _PORT.search(dvid[1]) else ':80'}/{dvid[2]}")
     if "://" in text:
         raise AddressError(f"unknown kind of address {scheme + '://'!r} in {_without_secret(text)!r}; {_EXPECTED}")
     return _local(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ._registry import find_image, open_store
 
 if TYPE_CHECKING:
+    from ._dvid import DvidClient, DvidStore
     from ._importing import import_picture
     from ._local import LocalStore
     from ._memory import MemoryStore
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ._picture_writing import export_picture
 
 __all__ = [
+    "DvidClient",
+    "DvidStore",
     "LocalStore",
     "MemoryStore",
     "OmeroStore",
@@ -26,6 +29,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "DvidClient": "_dvid",
+    "DvidStore": "_dvid",
     "LocalStore": "_local",
     "MemoryStore": "_memory",
     "OmeroStore": "_omero",

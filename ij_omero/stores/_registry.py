@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ij_omero.pixels import ImageStore
 
 GROUP = "ij_omero.stores"
-_EXTRAS = {"omero": "omero", "omeis": "all", "dvid": "all"}
+_EXTRAS = {"omero": "omero", "omeis": "all", "dvid": "serve"}
 
 
 def open_store(address: str | Path | ImageAddress, **credentials: Any) -> ImageStore:
@@ -112,6 +112,13 @@ def open_omero_store(address: ImageAddress, **credentials: Any) -> ImageStore:
     return OmeroStore.connect(address, **credentials)
 
 
+def open_dvid_store(address: ImageAddress, **credentials: Any) -> ImageStore:
+    """Return the store of a DVID server."""
+    from ._dvid import DvidStore
+
+    return DvidStore(address, **credentials)
+
+
 def open_local_store(address: ImageAddress, *, create: bool = True) -> ImageStore:
     """Return the local store of an address; of an image, that of the folder that it lies in."""
     from ._local import LocalStore
@@ -129,6 +136,7 @@ def _entry_points() -> dict[str, EntryPoint]:
         "memory": "ij_omero.stores._registry:open_memory_store",
         "file": "ij_omero.stores._registry:open_local_store",
         "omero": "ij_omero.stores._registry:open_omero_store",
+        "dvid": "ij_omero.stores._registry:open_dvid_store",
     }
     # Our own are known without metadata too, as in a source tree that was never installed
     found = {name: EntryPoint(name, value, GROUP) for name, value in own.items()}
