@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ._importing import import_picture
     from ._local import LocalStore
     from ._memory import MemoryStore
+    from ._omeis import OmeisStore
     from ._omero import OmeroStore
     from ._picture_reading import read_picture
     from ._picture_writing import export_picture
@@ -20,6 +21,7 @@ __all__ = [
     "DvidStore",
     "LocalStore",
     "MemoryStore",
+    "OmeisStore",
     "OmeroStore",
     "export_picture",
     "find_image",
@@ -33,11 +35,14 @@ _MODULES = {
     "DvidStore": "_dvid",
     "LocalStore": "_local",
     "MemoryStore": "_memory",
+    "OmeisStore": "_omeis",
     "OmeroStore": "_omero",
     "export_picture": "_picture_writing",
     "import_picture": "_importing",
     "read_picture": "_picture_reading",
 }
+
+_GROUPS = {"DvidClient": "serve", "DvidStore": "serve", "OmeisStore": "serve"}
 
 
 def __getattr__(name: str) -> Any:
@@ -52,5 +57,5 @@ def __getattr__(name: str) -> Any:
         from ij_omero.errors import MissingDependencyError
 
         raise MissingDependencyError(
-            f"{name} needs {error.name}, which is not installed; pip install 'ij-omero[omero]'"
+            f"{name} needs {error.name}, which is not installed; pip install 'ij-omero[{_GROUPS.get(name, 'omero')}]'"
         ) from error

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ij_omero.pixels import ImageStore
 
 GROUP = "ij_omero.stores"
-_EXTRAS = {"omero": "omero", "omeis": "all", "dvid": "serve"}
+_EXTRAS = {"omero": "omero", "omeis": "serve", "dvid": "serve"}
 
 
 def open_store(address: str | Path | ImageAddress, **credentials: Any) -> ImageStore:
@@ -112,6 +112,13 @@ def open_omero_store(address: ImageAddress, **credentials: Any) -> ImageStore:
     return OmeroStore.connect(address, **credentials)
 
 
+def open_omeis_store(address: ImageAddress, *, token: str | None = None) -> ImageStore:
+    """Return the store of an OMEIS server."""
+    from ._omeis import OmeisStore
+
+    return OmeisStore(address, token)
+
+
 def open_dvid_store(address: ImageAddress, **credentials: Any) -> ImageStore:
     """Return the store of a DVID server."""
     from ._dvid import DvidStore
@@ -136,6 +143,7 @@ def _entry_points() -> dict[str, EntryPoint]:
         "memory": "ij_omero.stores._registry:open_memory_store",
         "file": "ij_omero.stores._registry:open_local_store",
         "omero": "ij_omero.stores._registry:open_omero_store",
+        "omeis": "ij_omero.stores._registry:open_omeis_store",
         "dvid": "ij_omero.stores._registry:open_dvid_store",
     }
     # Our own are known without metadata too, as in a source tree that was never installed

@@ -50,6 +50,8 @@ class Described(NamedTuple):
 
     description: ImageDescription
     group_id: int
+    imported: bool
+    """Whether the server reads the pixels out of files that were imported."""
 
 
 def image_number(image_id: ImageId) -> int:
@@ -183,7 +185,7 @@ def _described(
         image.details.group.name.val,
         source_id,
     )
-    return Described(description, image.details.group.id.val)
+    return Described(description, image.details.group.id.val, image.fileset is not None)
 
 
 def _channels(pixels: Any, rendering: RenderingSettings | None) -> tuple[Channel, ...]:

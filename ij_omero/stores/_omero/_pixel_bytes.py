@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ij_omero.errors import InvalidInputError
+from ij_omero.errors import CorruptedDataError, InvalidInputError
 from ij_omero.model import PixelType, Region
 
 if TYPE_CHECKING:
@@ -75,13 +75,20 @@ def wire_dtype(pixel_type: PixelType) -> np.dtype[Any]:
     return np.dtype(np.uint8) if pixel_type is PixelType.BIT else pixel_type.dtype.newbyteorder(">")
 
 
-def decode(data: bytes, pixel_type: PixelType, out: npt.NDArray[Any]) -> None:
-    """Write the server's bytes of a region into an array of its shape, swapped once on the way."""
-    pixels = np.frombuffer(data, wire_dtype(pixel_type)).reshape(out.shape)
-    if pixel_type is PixelType.BIT:
-        np.not_equal(pixels, 0, out=out)
-    else:
-        out[...] = pixels
+def decode(data: bytes, pixel_type: PixelType, *targets: npt.NDArray[Any]) -> None:
+    """Write the server's bytes of one or more regions into arrays of their shapes, swapped once on the way."""
+    pixels = np.frombuffer(data, wire_dtype(pixel_type))
+    expected = sum(target.size for target in targets)
+    if pixels.size != expected:
+        raise CorruptedDataError(f"the server sent {pixels.size} pixels where {expected} were asked for")
+    start = 0
+    for target in targets:
+        part = pixels[start : start + target.size].reshape(target.shape)
+        start += target.size
+        if pixel_type is PixelType.BIT:
+            np.not_equal(part, 0, out=target)
+        else:
+            target[...] = part
 
 
 def encode(pixels: npt.NDArray[Any], pixel_type: PixelType) -> memoryview:

@@ -51,12 +51,13 @@ class RawStores:
         self._context = context
         self._idle: list[RawStore] = []
         self._lent = 0
+        self._waiting = 0
         self._closed = False
         self._changed = threading.Condition()
 
     @contextmanager
     def lend(self, wanted: int = 1) -> Iterator[list[RawStore]]:
-        """Lend at least one store, waiting for it, and at most as many as are wanted and free now.
+        """Lend at least one store, waiting for it, and at most as many as are wanted, free now and not waited for.
 
         After an exception the stores are closed: nobody knows in which state they are.
         """
@@ -64,10 +65,14 @@ class RawStores:
         stores: list[RawStore] = []
         failed = True
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._lent < self.size)
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: self._closed or self._lent < self.size)
+            finally:
+                self._waiting -= 1
             if self._closed:
                 raise ReadError("the image is closed; open it again")
-            count = min(wanted, self.size - self._lent)
+            count = max(min(wanted, self.size - self._lent - self._waiting), 1)
             self._lent += count
             while self._idle and len(stores) < count:
                 stores.append(self._idle.pop())

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("ij_omero.omero")
 _INT_MAX = 2**31 - 1
-_LARGEST_PLANE_CALL = 128 << 20
-"""Bytes of a plane that is still sent in one call; Ice takes 250 MB."""
+_LARGEST_PLANE_CALL = 60 << 20
+"""Bytes of a plane that is still sent in one call; servers take messages of 64 MiB at least, most of 250 MB."""
 
 _PYRAMID_TILE = 512
 """The server proposes 256; it takes and keeps what the first tile has, and 512 is written and read faster."""

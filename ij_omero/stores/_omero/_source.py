@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ij_omero.errors import InvalidInputError, ReadError
-from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region, ResolutionLevel
+from ij_omero.model import ImageDescription, PlaneIndex, Region, ResolutionLevel
 from ij_omero.pixels import Progress, ReadHints, check_request, no_progress
 
 from ._failures import FAILURES
-from ._pixel_bytes import MIN_BAND, bands, decode
+from ._pixel_bytes import MIN_BAND, decode, wire_dtype
 from ._raw_stores import RawStores
+from ._read_calls import ReadCall, read_calls
 from ._waiting import raise_first, results_of
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
 
     from ._raw_stores import RawStore
     from ._session import Connection, OmeroSession
-
-
-class _Call(NamedTuple):
-    """A piece of a plane that one call brings, and where it goes."""
-
-    plane: PlaneIndex
-    piece: Region
-    target: npt.NDArray[Any]
 
 
 class OmeroSource:
@@ -48,6 +41,8 @@ class OmeroSource:
         The Ice context (group) in which the image is read.
     parallel
         How many calls to keep in flight.
+    imported
+        Whether the server reads the pixels out of a file that was imported, and not from planes of its own.
     """
 
     def __init__(
@@ -57,6 +52,7 @@ class OmeroSource:
         context: dict[str, str],
         *,
         parallel: int = 2,
+        imported: bool = True,
     ) -> None:
         if description.pixels_id is None:
             raise ReadError(f"image {description.image_id} has no pixels")
@@ -64,6 +60,7 @@ class OmeroSource:
         self._description = description
         self._stores = RawStores(session, description.pixels_id, context, parallel)
         self._levels: tuple[ResolutionLevel, ...] | None = None
+        self._own_planes = not imported
         self._lock = threading.Lock()
         self._closed = False
 
@@ -121,23 +118,45 @@ class OmeroSource:
         self, wanted: list[tuple[PlaneIndex, npt.NDArray[Any]]], region: Region, level: int, progress: Progress
     ) -> None:
         levels = self.levels
-        wire_size = 1 if self._description.pixel_type is PixelType.BIT else self._description.pixel_type.bytes_per_pixel
-        pieces = bands(region, wire_size, levels[level].tile_height, self._stores.size)
+        wire_size = wire_dtype(self._description.pixel_type).itemsize
         # What the server counts: its level 0 is the smallest.
         server_level = len(levels) - 1 - level if len(levels) > 1 else None
-        calls = [_Call(plane, piece, _part(target, region, piece)) for plane, target in wanted for piece in pieces]
-        left = deque(calls)
 
-        def arrived() -> None:
-            done = len(calls) - len(left)
-            if done % len(pieces) == 0:
-                progress(done // len(pieces), len(wanted), "reading pixels")
+        def calls() -> deque[ReadCall]:
+            plain = self._own_planes and server_level is None
+            found = read_calls(
+                wanted,
+                region,
+                self._description,
+                wire_size,
+                tile_height=levels[level].tile_height,
+                stores=self._stores.size,
+                plain=plain,
+            )
+            return deque(found)
+
+        left, done = calls(), 0
+
+        def arrived(call: ReadCall) -> None:
+            nonlocal done
+            left.popleft()
+            done += call.completes
+            if call.completes:
+                progress(done, len(wanted), "reading pixels")
 
         def fetch(_: Connection) -> None:
             with self._stores.lend(len(left)) as stores:
                 self._fetch(stores, left, server_level, arrived)
 
-        self._session.call(f"reading {self._name}", fetch)
+        try:
+            self._session.call(f"reading {self._name}", fetch)
+        except ReadError:
+            if not self._own_planes or left[0].method == "getTile":
+                raise
+            # A server may keep pixels otherwise than it looks: every one gives tiles.
+            self._own_planes = False
+            left, done = calls(), 0
+            self._session.call(f"reading {self._name}", fetch)
 
     def close(self) -> None:
         """Close the stores on the server; twice is allowed."""
@@ -153,7 +172,11 @@ class OmeroSource:
             raise ReadError(f"{self._name} is closed; open it again")
 
     def _fetch(
-        self, stores: list[RawStore], left: deque[_Call], server_level: int | None, arrived: Callable[[], None]
+        self,
+        stores: list[RawStore],
+        left: deque[ReadCall],
+        server_level: int | None,
+        arrived: Callable[[ReadCall], None],
     ) -> None:
         """Make the calls that are left, one in flight on each store, decoding one while the next is on its way.
 
@@ -165,35 +188,32 @@ class OmeroSource:
                 store.proxy.setResolutionLevel(server_level)
                 store.level = server_level
         if len(left) == 1:
-            plane, piece, target = left[0]
-            decode(stores[0].proxy.getTile(plane.z, plane.c, plane.t, *piece), pixel_type, target)
-            left.popleft()
-            arrived()
+            call = left[0]
+            decode(getattr(stores[0].proxy, call.method)(*call.arguments), pixel_type, *call.targets)
+            arrived(call)
             return
         waiting = iter(tuple(left))
-        flights: deque[tuple[RawStore, _Call, Any]] = deque()
+        flights: deque[tuple[RawStore, ReadCall, Any]] = deque()
 
         def begin(store: RawStore) -> None:
             call = next(waiting, None)
             if call is not None:
-                plane, piece, _ = call
-                flights.append((store, call, store.proxy.begin_getTile(plane.z, plane.c, plane.t, *piece)))
+                flights.append((store, call, getattr(store.proxy, f"begin_{call.method}")(*call.arguments)))
 
         try:
             for store in stores:
                 begin(store)
             while flights:
                 store, call, answer = flights.popleft()
-                data = store.proxy.end_getTile(answer)
+                data = getattr(store.proxy, f"end_{call.method}")(answer)
                 begin(store)
-                decode(data, pixel_type, call.target)
-                left.popleft()
-                arrived()
+                decode(data, pixel_type, *call.targets)
+                arrived(call)
         except BaseException:
-            for store, _, answer in flights:
+            for store, call, answer in flights:
                 # The store may only be closed once its call is over.
                 try:
-                    store.proxy.end_getTile(answer)
+                    getattr(store.proxy, f"end_{call.method}")(answer)
                 except FAILURES:
                     continue
             raise
@@ -217,9 +237,3 @@ class OmeroSource:
             ResolutionLevel(index, width, height, min(tile_width, width), min(tile_height, height))
             for index, (width, height) in enumerate(sizes)
         )
-
-
-def _part(target: npt.NDArray[Any], region: Region, piece: Region) -> npt.NDArray[Any]:
-    rows = slice(piece.y - region.y, piece.y - region.y + piece.height)
-    columns = slice(piece.x - region.x, piece.x - region.x + piece.width)
-    return target[rows, columns]

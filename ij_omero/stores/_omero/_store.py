@@ -176,7 +176,9 @@ class OmeroStore:
         """
         described = self._described(image_id, pixels_id)
         context = {"omero.group": str(described.group_id)}
-        source = OmeroSource(self._session, described.description, context, parallel=parallel)
+        source = OmeroSource(
+            self._session, described.description, context, parallel=parallel, imported=described.imported
+        )
         with self._lock:
             self._sources.add(source)
         return source

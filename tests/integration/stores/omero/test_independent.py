@@ -310,3 +310,11 @@ def test_floats_above_the_plane_limit_are_written_in_whole_rows(store: OmeroStor
     source = store.open(image_id)
     np.testing.assert_array_equal(read_array(source), pixels)
     assert len(source.levels) == 1
+
+
+def test_planes_of_more_bytes_than_a_message_may_have(store: OmeroStore) -> None:
+    description = ImageDescription("just below the plane limit", PixelType.DOUBLE, 3192, 3192)
+    row = np.arange(3192, dtype=np.float64)
+    pixels = (row[:, None] * 4000 + row).reshape(description.shape)
+    source = store.open(write_array(store.create(description), pixels))
+    assert np.array_equal(source.read(PlaneIndex(0, 0, 0)), pixels[0, 0, 0])
