@@ -20,10 +20,11 @@ if TYPE_CHECKING:
         source_folders,
         update_scripts,
     )
-    from ._job import run_job
+    from ._launching import run_job, start_worker
     from ._modules import script_modules
     from ._server_imagej import existing_imagej, install_imagej, remove_imagej, server_imagej
     from ._watching import watch_scripts
+    from ._worker import stop_workers, workers
 
 __all__ = [
     "InstallReport",
@@ -47,8 +48,11 @@ __all__ = [
     "server_environment",
     "server_imagej",
     "source_folders",
+    "start_worker",
+    "stop_workers",
     "update_scripts",
     "watch_scripts",
+    "workers",
 ]
 
 _MODULES = {
@@ -68,13 +72,16 @@ _MODULES = {
     "list_scripts": "_command",
     "remove_imagej": "_server_imagej",
     "remove_scripts": "_installing",
-    "run_job": "_job",
+    "run_job": "_launching",
     "script_modules": "_modules",
     "server_environment": "_installing",
     "server_imagej": "_server_imagej",
     "source_folders": "_installing",
+    "start_worker": "_launching",
+    "stop_workers": "_worker",
     "update_scripts": "_installing",
     "watch_scripts": "_watching",
+    "workers": "_worker",
 }
 
 

@@ -8,7 +8,11 @@ from typing import Any
 
 
 def main(arguments: list[str]) -> int:
-    """Join the session that ``ICE_CONFIG`` names and run the module."""
+    """Join the session that ``ICE_CONFIG`` names and run the module; or be a warm worker."""
+    if arguments == ["--worker"]:
+        from ij_omero.scripting._worker import work
+
+        return work()
     if len(arguments) not in (1, 2):
         sys.stderr.write(
             "usage: python -m ij_omero.scripting IDENTIFIER [DESCRIPTION], where ICE_CONFIG names a job's settings\n"

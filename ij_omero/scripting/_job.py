@@ -53,27 +53,8 @@ class _Progress:
         return 1 if self.failed or self.skipped else 0
 
 
-def run_job(client: Any, identifier: str, described: Mapping[str, Any] | None = None) -> int:
-    """Run an ImageJ module as the job of an OMERO script.
-
-    The module runs once for each image that the inputs name; an image that fails does not end the others. New images
-    go to the dataset of the image that they were made from, tables and ROIs are attached to it. The outputs are those
-    that the module declares, ``Message`` for people, and objects that OMERO.web shows as links.
-
-    Parameters
-    ----------
-    client
-        The ``omero.client`` of the job, which joined its session; it is closed at the end.
-    identifier
-        The module's identifier.
-    described
-        What the wrapper knows of the module; ImageJ is asked without it.
-
-    Returns
-    -------
-    int
-        The exit status: 0, or 1 where something failed; what, is in ``Message`` and on standard error.
-    """
+def run_here(client: Any, identifier: str, described: Mapping[str, Any] | None = None) -> int:
+    """Run a job in this process; see `run_job`."""
     import omero.clients  # noqa: F401 - the classes of omero.model are there only after it
 
     _log_to_streams()
