@@ -176,7 +176,8 @@ def _write_column(folder: Path, values: np.ndarray[Any, Any]) -> None:
     """Write one column as one chunk, encoded as AnnData has it."""
     import numcodecs
 
-    text = values.dtype == object
+    text = values.dtype.kind in "OUT"
+    values = values.astype(object) if text else values
     stored = values if text else np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     compressor = numcodecs.Zstd(3)
     metadata: dict[str, Any] = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ij_omero.errors import DiskFullError, IJOmeroError, NotFoundError, WriteError
 
+from ._extension_methods import EXTENSION_METHODS
 from ._failure import MethodFailure
 from ._file_methods import FILE_METHODS
 from ._picture_methods import PICTURE_METHODS
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from ._parameters import Parameters
     from ._repository import Repository
 
-METHODS: dict[str, Callable[[Service, Call], Answer]] = {**PIXEL_METHODS, **FILE_METHODS, **PICTURE_METHODS}
+METHODS: dict[str, Callable[[Service, Call], Answer]] = {
+    **PIXEL_METHODS,
+    **FILE_METHODS,
+    **PICTURE_METHODS,
+    **EXTENSION_METHODS,
+}
 
 
 class Omeis:

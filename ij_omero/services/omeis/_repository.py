@@ -30,7 +30,7 @@ FIRST_PENDING = 1 << 62
 CHUNK = 4 << 20
 _TABLES = """
 create table if not exists pixels (
-    id integer primary key autoincrement, sizes text not null, type text not null, image text, written integer default 0
+    id integer primary key autoincrement, sizes text not null, type text not null, image text, described text
 );
 create table if not exists digests (image text primary key, sha1 text not null);
 create index if not exists images_by_sha1 on digests (sha1);
@@ -106,6 +106,16 @@ class Repository:
             f"Pixels {pixels_id}", PixelType(row[1]), size_x=x, size_y=y, size_z=z, size_c=c, size_t=t
         )
         return PendingPixels(self._pixels_path(pixels_id - FIRST_PENDING), description)
+
+    def describe_pending(self, pixels_id: int, document: str) -> None:
+        """Keep what is said of pixels that are being written."""
+        with self._change() as database:
+            database.execute("update pixels set described = ? where id = ?", (document, pixels_id - FIRST_PENDING))
+
+    def described(self, pixels_id: int) -> Any:
+        """Return what was said of pixels that are being written; None where nothing was."""
+        row = self._one("select described from pixels where id = ?", pixels_id - FIRST_PENDING)
+        return None if row is None or row[0] is None else json.loads(row[0])
 
     def image_of(self, pixels_id: int) -> str | None:
         """Return the image that pixels became; None while they are being written.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ij_omero.errors import NotFoundError
 from ij_omero.pixels import write_order
+from ij_omero.stores.json_codec import description_from_json
 
 from ._finished import FinishedPixels
 from ._images import Images
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ij_omero.loading import CachedSource
-    from ij_omero.model import ImageId
-    from ij_omero.pixels import ImageStore
+    from ij_omero.model import ImageDescription, ImageId
+    from ij_omero.pixels import ImageStore, PixelSink
 
     from ._parameters import Parameters
     from ._pending import PendingPixels
@@ -140,15 +141,25 @@ class Service:
         pending = self.repository.pending(pixels_id)
         with pending.finishing():
             sha1 = sha1_of_chunks(pending.chunks())
-            image_id = self.find(sha1)
+            said = self.repository.described(pixels_id)
+            image_id = None if said else self.find(sha1)
             is_new = image_id is None
             if image_id is None:
-                with self.store.create(pending.description) as sink:
+                with self._new_image(pending.description, said) as sink:
                     for plane, region in write_order(sink.description, sink.layout):
                         sink.write(plane, region, np.ascontiguousarray(pending.read(plane, region)))
                     image_id = sink.finish()
             self.repository.finished(pixels_id, image_id, sha1)
         return image_id, sha1, is_new
+
+    def _new_image(self, description: ImageDescription, said: Any) -> PixelSink:
+        """Begin the image that pixels become, described as was said of them."""
+        if said is None:
+            return self.store.create(description)
+        dataset = said.get("dataset")
+        return self.store.create(
+            description_from_json(said["image"]), dataset=dataset or None, source=said.get("source")
+        )
 
     def close(self) -> None:
         """Close the images; the store stays open."""
