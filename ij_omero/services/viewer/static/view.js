@@ -30,10 +30,10 @@ class Page {
     byId("name").textContent = document.title = image.name || `Image ${name}`;
     byId("where").textContent = [image.owner, image.dataset].filter(Boolean).join(" · ");
     showFacts(image);
+    this.recall();
+    this.dimensions(); // before the viewer opens: they take some of its height
     this.viewer = this.open();
     this.rois = new Rois(byId("rois"), this.viewer, this.image);
-    this.recall();
-    this.dimensions();
     this.controls();
     this.keys();
     this.swap();
