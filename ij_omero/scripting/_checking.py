@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ._installing import NAMESPACE, InstalledScript, installed_scripts, scripts_folder
-from ._modules import SCRIPT
 from ._record import Record, digest
-from ._script_folders import COPIED
+from ._script_folders import COPIED, source_file
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ def check_scripts(omerodir: Path | str, *, namespace: str = NAMESPACE) -> list[S
 def _problems(script: InstalledScript, sha: str) -> list[str]:
     problems = []
     content = script.file.read_bytes()
-    source = script.module.partition(":")[2]
-    if script.module.startswith((SCRIPT, COPIED)) and not Path(source).is_file():
+    source = source_file(script.module)
+    if source is not None and not source.is_file():
         problems.append(f"was made of {source}, which does not exist; update the scripts")
     if digest(content) != sha:
         problems.append("was changed after it was written; generate the scripts again, or keep the change elsewhere")

@@ -12,6 +12,7 @@ from ij_omero.errors import IJOmeroError, InvalidInputError
 from ij_omero.model import Roi, Table
 
 from ._description import TITLE, WrappedModule, wrap
+from ._python_functions import FUNCTION, find_function, run_function
 from ._system_information import SYSTEM_INFORMATION, system_information
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def find_wrapped_module(identifier: str) -> WrappedModule:
         return SYSTEM_INFORMATION
     if identifier.startswith(SCRIPT):
         return script_module(Path(identifier.removeprefix(SCRIPT)))
+    if identifier.startswith(FUNCTION):
+        return find_function(identifier)
     from ij_omero.imagej import find_module
 
     module = find_module(identifier)
@@ -159,6 +162,8 @@ def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunR
         from ij_omero.imagej import run_script
 
         return named_results(run_script(Path(module.identifier.removeprefix(SCRIPT)), inputs=inputs))
+    if module.identifier.startswith(FUNCTION):
+        return named_results(run_function(module.identifier, inputs))
     from ij_omero.imagej import ModuleDescription, run_module
 
     if not module.identifier.startswith(_IMAGEJ1):

@@ -97,13 +97,13 @@ class Saver:
             image.close()
 
     def read(self, role: Role, given: int) -> Any:
-        """Return the table or the ROIs that an id names."""
+        """Return the table, the ROI or the image's ROIs that an id names."""
         store = self.connection().store
         if role is Role.TABLE:
             return store.read_table(given)
         if role is Role.ROIS:
             return store.rois(given)
-        return [one for one in store.rois(image_of_roi(self._client, given)) if one.roi_id == given]
+        return next(one for one in store.rois(image_of_roi(self._client, given)) if one.roi_id == given)
 
     def save(self, result: RunResult, sources: Sequence[Place]) -> Saved:
         """Save what a run gave: images as new images, tables and ROIs attached, all of it marked.

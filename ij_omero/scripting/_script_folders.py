@@ -1,7 +1,8 @@
 """Folders of macros and ``#@`` scripts, whose OMERO scripts are kept in step with what lies in them.
 
-Three kinds of files are taken: ImageJ macros and ``#@`` scripts get a wrapper; a Python file that imports
-``omero.scripts`` is an OMERO script already and is copied as it is.
+Three kinds of files are taken: ImageJ macros and ``#@`` scripts get a wrapper; so does each function that a Python file
+registers as a module of ImageJ; a Python file that imports ``omero.scripts`` is an OMERO script already and is copied
+as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from ij_omero.errors import IJOmeroError, InvalidInputError
 
 from ._modules import SCRIPT, SCRIPT_SUFFIXES, script_module
+from ._python_functions import FUNCTION, function_modules, registers_functions
 from ._record import digest
 
 if TYPE_CHECKING:
@@ -112,37 +114,61 @@ def scan_folders(
             name = path.relative_to(root).as_posix()
             try:
                 content = path.read_bytes()
-                present.add(_take(scan, path, root, content, before.get(name), intact))
+                same = digest(content) == before.get(name)
+                present.update(_take(scan, path, root, content, installed, intact if same else ()))
                 taken[name] = digest(content)
             except (IJOmeroError, OSError, SyntaxError, ValueError) as error:
-                present.update((f"{COPIED}{path}", f"{SCRIPT}{path}"))
+                present.update(_made_of(path, installed))
                 scan.problems.append(f"{path} was left out: {' '.join(str(error).split())}")
         for identifier in installed:
-            file = identifier.partition(":")[2]
-            if identifier.startswith((COPIED, SCRIPT)) and identifier not in present and _is_below(file, root):
+            file = source_file(identifier)
+            if file is not None and identifier not in present and file.is_relative_to(root):
                 scan.gone.append(identifier)
     return scan
 
 
-def _take(scan: FolderScan, path: Path, root: Path, content: bytes, before: str | None, intact: Collection[str]) -> str:
-    """Add a file to what has to be done, unless nothing is to be done for it; return its identifier."""
-    copied = path.suffix == ".py" and _is_omero_script(content)
-    identifier = f"{COPIED if copied else SCRIPT}{path}"
-    if digest(content) != before or identifier not in intact:
-        if copied:
-            menu = (*path.parent.relative_to(root).parts, path.stem.replace("_", " ").strip())
-            scan.copies[identifier] = (menu, content)
-        else:
-            scan.modules.append(script_module(path, root))
-    return identifier
+def source_file(identifier: str) -> Path | None:
+    """Return the file that something was made of; None for modules of ImageJ itself."""
+    kind, _, rest = identifier.partition(":")
+    if f"{kind}:" == FUNCTION:
+        rest = rest.rpartition("#")[0]
+    return Path(rest) if f"{kind}:" in (COPIED, SCRIPT, FUNCTION) else None
 
 
-def _is_omero_script(content: bytes) -> bool:
-    """Tell whether a Python file imports ``omero.scripts``; a Jython script is not Python's own syntax throughout."""
+def _made_of(path: Path, installed: Iterable[str]) -> set[str]:
+    return {one for one in installed if source_file(one) == path}
+
+
+def _take(
+    scan: FolderScan, path: Path, root: Path, content: bytes, installed: Collection[str], intact: Collection[str]
+) -> set[str]:
+    """Add a file to what has to be done, unless all that was made of it is intact; return the identifiers."""
+    made = _made_of(path, installed)
+    if made and made.issubset(intact):
+        return made
+    tree = _parsed(content) if path.suffix == ".py" else None
+    if tree is not None and _is_omero_script(tree):
+        menu = (*path.parent.relative_to(root).parts, path.stem.replace("_", " ").strip())
+        scan.copies[f"{COPIED}{path}"] = (menu, content)
+        return {f"{COPIED}{path}"}
+    if tree is not None and registers_functions(tree):
+        described = function_modules(path, root)
+    else:
+        described = [script_module(path, root)]
+    scan.modules += described
+    return {one.identifier for one in described}
+
+
+def _parsed(content: bytes) -> ast.Module | None:
+    """Return a Python file's syntax tree; None of a Jython script, which is not this Python's throughout."""
     try:
-        tree = ast.parse(content)
+        return ast.parse(content)
     except (SyntaxError, ValueError):
-        return False
+        return None
+
+
+def _is_omero_script(tree: ast.Module) -> bool:
+    """Tell whether a Python file imports ``omero.scripts``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import) and any(one.name == "omero.scripts" for one in node.names):
             return True
@@ -151,10 +177,6 @@ def _is_omero_script(content: bytes) -> bool:
         ):
             return True
     return False
-
-
-def _is_below(file: str, root: Path) -> bool:
-    return Path(file).is_relative_to(root)
 
 
 def folders_signature(folders: Iterable[Path | str]) -> dict[str, tuple[int, int]]:
