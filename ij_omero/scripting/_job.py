@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ij_omero.job")
 _KEEP_ALIVE_S = 60
 _DEFAULT_LIMIT_S = 3600.0  # omero.scripts.timeout, unless the server says otherwise
+INTERRUPTED = 130  # what a shell reports of a process that SIGINT ended
+_ENDED = (
+    "the job was ended from outside, by its user or since it ran into the server's time limit for scripts "
+    "(omero.scripts.timeout); what was saved before is complete, and nothing half-made stays"
+)
 _BRIEF_PIXELS = 1 << 24  # a job on so few is over before Java's better compiler would pay
 _MARGIN_S = 20.0  # what is left of the time limit for reporting
 
@@ -69,9 +74,13 @@ def run_here(client: Any, identifier: str, described: Mapping[str, Any] | None =
             else:
                 module = described_module(identifier, described)
             progress, outputs = _run_all(client, module, started)
+            service, session = client.sf.getSessionService(), client.getSessionId()
             for key, value in outputs.items():
-                client.setOutput(key, value)
+                service.setOutput(session, key, value)
             return progress.exit_code
+        except KeyboardInterrupt:
+            _fail(client, ScriptError(_ENDED))
+            return INTERRUPTED
         except Exception as error:
             _fail(client, error)
             return 1
@@ -91,8 +100,9 @@ def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progr
     runs = _runs(client, parameters, module, given)
     places = places_of(client, [image for run in runs for image in run.values()])
     _start_imagej(sum(place.size for place in places.values()))
-    limit = _time_limit(client)
-    job = _JobMessage(client)
+    several = len(runs) > 1
+    limit = _time_limit(client) if several else 0.0
+    job = _JobMessage(client, on_server=several)
     progress = _Progress()
     with Saver(client, module, functools.partial(_marks, module, values), given.get(DATASET_ID)) as saver:
         longest = 0.0
@@ -143,8 +153,8 @@ def _run_one(
     with contextlib.ExitStack() as opened:
         inputs = dict(values)
         own = [places[one] for one in run.values()]
-        for name, image_id in run.items():
-            inputs[name] = opened.enter_context(saver.opened(image_id, places[image_id]))
+        images = {name: opened.enter_context(saver.opened(one, places[one])) for name, one in run.items()}
+        inputs.update(images)
         for parameter in parameters.inputs:
             name = parameter.source or ""
             if name in values and parameter.role in (Role.TABLE, Role.ROIS, Role.ROI):
@@ -152,13 +162,15 @@ def _run_one(
         result = run_wrapped_module(module, inputs)
         if result.log:
             _log.info("%s", result.log)
-        return saver.save(result, own)
+        return saver.save(result, own, list(images.values()))
 
 
 def _inputs_of(client: Any) -> dict[str, Any]:
     from omero.rtypes import unwrap
 
-    given = {key: unwrap(client.getInput(key)) for key in client.getInputKeys()}
+    # all at once: `client.getInput` takes the server two calls for each
+    found = client.sf.getSessionService().getInputs(client.getSessionId())
+    given = {key: unwrap(value) for key, value in found.items()}
     # OMERO.web sends fields that were left empty as empty texts
     return {key: value for key, value in given.items() if value is not None and value != []}
 
@@ -273,12 +285,20 @@ def _message(module: WrappedModule, progress: _Progress, runs: int, limit: float
 
 
 class _JobMessage:
-    """The job's message on the server, which clients show while they wait; said at most twice a second."""
+    """The job's message on the server, which clients show while they wait; said at most twice a second.
 
-    def __init__(self, client: Any) -> None:
+    Parameters
+    ----------
+    client
+        The job's client.
+    on_server
+        Whether there is progress to tell of; telling takes the server five calls.
+    """
+
+    def __init__(self, client: Any, *, on_server: bool) -> None:
         self._client = client
         self._last = 0.0
-        self._job = client.getProperty("omero.job")
+        self._job = client.getProperty("omero.job") if on_server else ""
 
     def say(self, text: str) -> None:
         """Log the text and make it the job's message, where the server takes one."""

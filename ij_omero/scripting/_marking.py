@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 RUN_NAMESPACE = "ij_omero/run"
 
@@ -56,16 +56,73 @@ def mark(
     annotation = MapAnnotationI()
     annotation.setNs(rstring(RUN_NAMESPACE))
     annotation.setMapValue([NamedValue(key, value) for key, value in pairs])
-    saved = update.saveAndReturnObject(annotation, context)
-    links = []
-    for link_class, parent_class, parent_id in targets:
-        link = link_class()
-        link.setParent(parent_class(parent_id, False))
-        link.setChild(MapAnnotationI(saved.id.val, False))
-        links.append(link)
-    for start in range(0, len(links), 500):
+    links = [_link(*target) for target in targets]
+    # the first link brings the annotation with it, for each call costs the server milliseconds
+    links[0].setChild(annotation)
+    saved = int(update.saveAndReturnObject(links[0], context).child.id.val)
+    for start in range(1, len(links), 500):
+        for link in links[start : start + 500]:
+            link.setChild(MapAnnotationI(saved, False))
         update.saveArray(links[start : start + 500], context)
-    return int(saved.id.val)
+    return saved
+
+
+def _link(link_class: Any, parent_class: Any, parent_id: int) -> Any:
+    link = link_class()
+    link.setParent(parent_class(parent_id, False))
+    return link
+
+
+def attach_also(client: Any, attachment: int, images: Sequence[int], group_id: int) -> None:
+    """Attach what is attached to one image to others as well."""
+    from omero.model import FileAnnotationI, ImageAnnotationLinkI, ImageI
+
+    links = [_link(ImageAnnotationLinkI, ImageI, one) for one in images]
+    for link in links:
+        link.setChild(FileAnnotationI(attachment, False))
+    if links:
+        client.sf.getUpdateService().saveArray(links, {"omero.group": str(group_id)})
+
+
+def put_also_into(client: Any, image_id: int, datasets: Sequence[int], group_id: int) -> None:
+    """Put an image that lies in one dataset into others as well."""
+    from omero.model import DatasetI, DatasetImageLinkI, ImageI
+
+    links = [_link(DatasetImageLinkI, DatasetI, one) for one in datasets]
+    for link in links:
+        link.setChild(ImageI(image_id, False))
+    if links:
+        client.sf.getUpdateService().saveArray(links, {"omero.group": str(group_id)})
+
+
+def delete(client: Any, objects: Mapping[str, Sequence[int]], group_id: int) -> None:
+    """Delete objects of the server with what hangs on them alone.
+
+    Parameters
+    ----------
+    objects
+        ``{class: ids}``, such as ``{"Roi": [3, 4]}``.
+
+    Raises
+    ------
+    omero.CmdError
+        The server refused.
+    """
+    import omero.callbacks
+    import omero.cmd
+
+    wanted = {kind: list(ids) for kind, ids in objects.items() if ids}
+    if not wanted:
+        return
+    handle = client.sf.submit(omero.cmd.Delete2(targetObjects=wanted), {"omero.group": str(group_id)})
+    callback = omero.callbacks.CmdCallbackI(client, handle)
+    try:
+        callback.loop(120, 500)
+        response = callback.getResponse()
+        if isinstance(response, omero.cmd.ERR):
+            raise omero.CmdError(response, f"{wanted} could not be deleted: {response.name}")
+    finally:
+        callback.close(True)
 
 
 def attachments_of(client: Any, files: Sequence[int]) -> list[int]:

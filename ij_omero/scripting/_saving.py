@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from typing_extensions import Self
 
-from ij_omero.errors import IJOmeroError
-
-from ._marking import attachments_of, mark
+from ._marking import attach_also, attachments_of, delete, mark, put_also_into
 from ._selection import image_of_roi
 from ._types import Role
 
@@ -105,35 +103,46 @@ class Saver:
             return store.rois(given)
         return next(one for one in store.rois(image_of_roi(self._client, given)) if one.roi_id == given)
 
-    def save(self, result: RunResult, sources: Sequence[Place]) -> Saved:
+    def save(self, result: RunResult, sources: Sequence[Place], opened: Sequence[Image] = ()) -> Saved:
         """Save what a run gave: images as new images, tables and ROIs attached, all of it marked.
 
-        On an error the new images are taken back.
+        On an error everything is taken back, from the images that were there before too.
+
+        Parameters
+        ----------
+        result
+            What the module gave.
+        sources, opened
+            The input images: where they lie, and as they were opened.
         """
         saved = Saved()
+        group_id = sources[0].group_id if sources else self._own_group
         try:
-            self._save_all(result, sources, saved)
+            self._save_all(result, sources, opened, saved, group_id)
         except BaseException:
-            self._take_back(saved)
+            self._take_back(saved, group_id)
             raise
         return saved
 
-    def _save_all(self, result: RunResult, sources: Sequence[Place], saved: Saved) -> None:
+    def _save_all(
+        self, result: RunResult, sources: Sequence[Place], opened: Sequence[Image], saved: Saved, group_id: int
+    ) -> None:
         first = sources[0] if sources else None
-        group_id = first.group_id if first else self._own_group
         measured = bool(result.tables or result.rois or result.values)
         new: dict[str, int] = {}
         for name, image in result.images.items():
             if measured and first is not None and self._is_as_stored(image, first.image_id):
                 continue  # it was only measured
-            new[name] = self._save_image(name, image, first, saved)
+            new[name] = self._save_image(name, image, sources, opened, saved)
             saved.outputs[name] = new[name]
         store = self.connection(group_id).store
         for name, table in result.tables.items():
-            ids = [int(store.save_table(one, table)) for one in self._attached_to(name, sources, new, saved)]
-            saved.table_ids += ids
-            if ids:
-                saved.outputs[name] = ids[0]
+            images = self._attached_to(name, sources, new, saved)
+            if images:
+                saved.outputs[name] = int(store.save_table(images[0], table))
+                saved.table_ids.append(saved.outputs[name])
+                saved.attachment_ids += attachments_of(self._client, saved.table_ids[-1:])
+                attach_also(self._client, saved.attachment_ids[-1], images[1:], group_id)
         for name, rois in result.rois.items():
             ids = []
             for image_id in self._attached_to(name, sources, new, saved):
@@ -145,12 +154,19 @@ class Saver:
             saved.texts[name] = str(value)
         self._mark(saved, group_id)
 
-    def _take_back(self, saved: Saved) -> None:
-        for image_id in saved.image_ids:
-            try:
-                self.connection().delete(image_id)
-            except IJOmeroError as error:
-                _log.error("image %s stays without all that belongs to it: %s", image_id, error)
+    def _take_back(self, saved: Saved, group_id: int) -> None:
+        """Delete what was saved already."""
+        objects = {
+            "Image": saved.image_ids,
+            "Roi": saved.roi_ids,
+            "FileAnnotation": saved.attachment_ids,
+            "OriginalFile": saved.table_ids,
+        }
+        try:
+            delete(self._client, objects, group_id)
+        except Exception as error:  # the failure that led here is the one to be told
+            what = ", ".join(f"{kind} {', '.join(map(str, ids))}" for kind, ids in objects.items() if ids)
+            _log.error("%s could not be taken back: %s", what, error)
 
     def _is_as_stored(self, image: Any, image_id: int) -> bool:
         """Tell whether an image has the pixels of a stored one; reads no further than to the first that differs."""
@@ -168,10 +184,12 @@ class Saver:
         finally:
             source.close()
 
-    def _save_image(self, output: str, image: Any, source: Place | None, saved: Saved) -> int:
+    def _save_image(
+        self, output: str, image: Any, sources: Sequence[Place], opened: Sequence[Image], saved: Saved
+    ) -> int:
+        source = sources[0] if sources else None
         connection = self.connection(source.group_id if source else None)
-        named = self._module.datasets.get(output, ())
-        datasets = [self._dataset_id] if self._dataset_id else list(named or (source.dataset_ids if source else ()))
+        datasets = self._datasets_for(output, sources)
         if not datasets:
             saved.warnings.append("New images are in no dataset; move them where they belong, or set Dataset_ID.")
         title = self._module.title.removesuffix("...").strip()
@@ -179,12 +197,24 @@ class Saver:
             image,
             name=f"{source.name} - {title}" if source else title,
             dataset=datasets[0] if datasets else None,
-            source=source.image_id if source else None,
+            source=opened[0] if opened else source.image_id if source else None,
         )
         with new:
-            saved.image_ids.append(int(new.image_id))
+            image_id = int(new.image_id)
+            saved.image_ids.append(image_id)
             saved.image_names.append(new.name)
-            return int(new.image_id)
+        put_also_into(self._client, image_id, datasets[1:], source.group_id if source else self._own_group)
+        return image_id
+
+    def _datasets_for(self, output: str, sources: Sequence[Place]) -> list[int]:
+        """Return where a new image goes: where the user says, else the module, else where the input images are."""
+        if self._dataset_id:
+            return [self._dataset_id]
+        named = self._module.datasets.get(output)
+        if named:
+            return list(named)
+        group_id = sources[0].group_id if sources else None
+        return list(dict.fromkeys(one for place in sources if place.group_id == group_id for one in place.dataset_ids))
 
     def _attached_to(self, name: str, sources: Sequence[Place], new: dict[str, int], saved: Saved) -> list[int]:
         """Return the images that a table or ROIs belong to: those that the module names, else all input images."""
@@ -198,7 +228,6 @@ class Saver:
         return list(dict.fromkeys(images))
 
     def _mark(self, saved: Saved, group_id: int) -> None:
-        saved.attachment_ids = attachments_of(self._client, saved.table_ids)
         mark(
             self._client,
             self._marks(),

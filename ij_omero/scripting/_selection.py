@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _ALL_GROUPS = {"omero.group": "-1"}
 # Container -> the images in it, as (container id, image id) in the order in which people see them.
 _IMAGES_OF = {
-    "Image": "select i.id, i.id from Image i where i.id in (:ids)",
     "Dataset": "select l.parent.id, l.child.id from DatasetImageLink l where l.parent.id in (:ids)",
     "Project": "select p.parent.id, l.child.id from ProjectDatasetLink p, DatasetImageLink l "
     "where p.child.id = l.parent.id and p.parent.id in (:ids)",
@@ -53,8 +52,8 @@ def images_of(client: Any, data_type: str, ids: Iterable[int]) -> list[int]:
         An id is unknown or not visible to this user, or there is no image in what was given.
     """
     wanted = list(dict.fromkeys(int(one) for one in ids))
-    if data_type not in _IMAGES_OF:
-        raise InvalidInputError(f"Data_Type is {data_type!r}; expected one of {', '.join(_IMAGES_OF)}")
+    if data_type != "Image" and data_type not in _IMAGES_OF:
+        raise InvalidInputError(f"Data_Type is {data_type!r}; expected Image or one of {', '.join(_IMAGES_OF)}")
     if not wanted:
         return []
     visible = f"select o.id from {data_type} o where o.id in (:ids)"  # noqa: S608 - one of the six words above
@@ -65,6 +64,8 @@ def images_of(client: Any, data_type: str, ids: Iterable[int]) -> list[int]:
             f"no {data_type} with id {', '.join(map(str, unknown))} is visible to this user; "
             f"check the IDs, and that Data_Type ({data_type}) is what they are of"
         )
+    if data_type == "Image":
+        return wanted
     found: dict[int, list[int]] = {one: [] for one in wanted}
     for container, image in _query(client, _IMAGES_OF[data_type], wanted):
         found[container].append(image)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _DEFAULT_MEMORY = 4 << 30
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_INTERRUPTED = 130  # what a shell reports of a process that SIGINT ended
 _DEFAULT_IDLE_S = 600.0
 _ANSWER_S = 5.0
 
@@ -72,7 +71,7 @@ class Worker:
             with self._lock:
                 self._busy = False
                 self._since = time.monotonic()
-            if status == _INTERRUPTED or memory_used() > self._largest:
+            if status is None or memory_used() > self._largest:
                 return
 
     def _break_off(self, number: int, frame: FrameType | None) -> None:
@@ -134,15 +133,16 @@ class Worker:
         if self._running and main is not None and connection.fileno() >= 0:
             signal.pthread_kill(main, signal.SIGINT)
 
-    def _run(self, connection: socket.socket, descriptors: list[int], job: dict[str, Any]) -> int:
+    def _run(self, connection: socket.socket, descriptors: list[int], job: dict[str, Any]) -> int | None:
+        """Run a job and return its status; None where it was broken off."""
         self._jobs += 1
-        status = 1
+        status: int | None = 1
         with connection, printing_to(*descriptors):
             try:
                 self._running = True
                 status = _run_job(job)
             except KeyboardInterrupt:
-                status = _INTERRUPTED
+                status = None
                 sys.stderr.write("The job was broken off.\n")
             except Exception as error:  # whatever a job does, its own process is told
                 _log.exception("a job failed")
@@ -152,20 +152,21 @@ class Worker:
             sys.stdout.flush()
             sys.stderr.flush()
             with contextlib.suppress(OSError):
-                send(connection, {"status": status})
+                send(connection, {"status": 1 if status is None else status})
         return status
 
 
-def _run_job(job: dict[str, Any]) -> int:
-    """Join the job's session and run it; the session stays its own process's."""
+def _run_job(job: dict[str, Any]) -> int | None:
+    """Join the job's session and run it, None where it was broken off; the session stays its own process's."""
     import omero
 
-    from ._job import run_here
+    from ._job import INTERRUPTED, run_here
 
     client = omero.client(pmap=job["properties"])
     try:
         client.joinSession(job["session"]).detachOnDestroy()
-        return run_here(client, job["identifier"], job["described"])
+        status = run_here(client, job["identifier"], job["described"])
+        return None if status == INTERRUPTED else status
     finally:
         client.__del__()  # ends its communicator, too
 

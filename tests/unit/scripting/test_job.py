@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,15 +67,16 @@ class Client:
         self.inputs = {key: wrap(value) for key, value in inputs.items()}
         self.outputs: dict[str, Any] = {}
         self.closed = False
+        session = SimpleNamespace(
+            getInputs=lambda _: self.inputs, setOutput=lambda _, key, value: self.setOutput(key, value)
+        )
         self.sf = SimpleNamespace(
             getConfigService=lambda: SimpleNamespace(getConfigValue=lambda key: "100000"),
+            getSessionService=lambda: session,
         )
 
-    def getInputKeys(self) -> list[str]:
-        return list(self.inputs)
-
-    def getInput(self, key: str) -> Any:
-        return self.inputs[key]
+    def getSessionId(self) -> str:
+        return "a session"
 
     def setOutput(self, key: str, value: Any) -> None:
         self.outputs[key] = value
@@ -107,8 +111,9 @@ def job(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(_job, "find_wrapped_module", lambda identifier: ONE)
         monkeypatch.setattr(_job, "places_of", lambda _, ids: {one: Place(one, f"picture {one}", 1) for one in ids})
         monkeypatch.setattr(_job, "Saver", Saver)
+        monkeypatch.setattr(_job, "_start_imagej", lambda pixels: None)
         monkeypatch.setattr(_job, "_run_one", lambda *arguments: run(arguments[4]["image"]))
-        code = _job.run_job(client, "test:one")
+        code = _job.run_here(client, "test:one")
         assert client.closed
         return code, client.outputs["Message"].val, client
 
@@ -145,3 +150,14 @@ def test_the_servers_time_limit_is_kept(job: Any, monkeypatch: pytest.MonkeyPatc
 def test_an_input_that_the_module_no_longer_has(job: Any) -> None:
     code, message, _ = job(lambda image: Saved(), IDs=[1], Gone=2)
     assert (code, message) == (1, "Failed: One has no input Gone any more; generate the scripts again")
+
+
+def test_a_job_that_is_ended_says_so(job: Any) -> None:
+    def run(image: int) -> Saved:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+        raise AssertionError("the signal did not arrive")
+
+    code, message, _ = job(run, IDs=[1])
+    assert code == 130
+    assert message.startswith("Failed: the job was ended from outside, by its user or since it ran into the server's")
