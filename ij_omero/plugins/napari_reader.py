@@ -58,7 +58,8 @@ def _layer(path: str | Path) -> Layer:
         "channel_axis": 1,
         "name": [f"{description.name} - {name}" for name in names] if len(names) > 1 else [description.name],
         "contrast_limits": [_limits(*channel.window) for channel in shown],
-        "colormap": [_colormap(channel.color) for channel in shown],
+        # napari makes a ramp from black of a colour
+        "colormap": ["#{:02x}{:02x}{:02x}".format(*channel.color[:3]) for channel in shown],
         "visible": [channel.active for channel in shown],
         "blending": "additive",
         "scale": _scale(description),
@@ -74,13 +75,6 @@ def _levels(group: Any) -> list[str]:
 
 def _limits(start: float, end: float) -> tuple[float, float]:
     return (start, end) if end > start else (start, start + 1)
-
-
-def _colormap(color: tuple[int, int, int, int]) -> Any:
-    """Return a ramp from black; napari takes a dictionary for what has no name."""
-    red, green, blue = (part / 255 for part in color[:3])
-    name = "#{:02x}{:02x}{:02x}".format(*color[:3])
-    return {name: {"colors": [[0.0, 0.0, 0.0, 1.0], [red, green, blue, 1.0]], "name": name}}
 
 
 def _scale(description: ImageDescription) -> tuple[float, ...]:
