@@ -39,6 +39,7 @@ _COMMANDS = {
     "view": "_view",
     "crop": "_crop",
     "imgdata": "_crop",
+    "omeis": "_omeis",
     "run": "_run",
     "modules": "_run",
     "edits": "_edits",

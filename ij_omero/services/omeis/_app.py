@@ -7,8 +7,7 @@ import hmac
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-import starlette.formparsers
-from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from starlette.applications import Starlette
+    from starlette.datastructures import FormData, UploadFile
     from starlette.requests import Request
 
     from ij_omero.pixels import ImageStore
@@ -40,17 +40,13 @@ def omeis_routes(omeis: Omeis, settings: ServiceSettings) -> list[Route]:
     """Return the routes of a server; its guard must let the path pass, since sessions are checked here."""
 
     async def answer(request: Request) -> Response:
-        pairs, upload = await _given(request)
-        parameters = Parameters(pairs, None if upload is None else upload.file)
-        try:
-            _check_session(request, parameters, settings)
-            called = await run_heavy(request, omeis.call, parameters, is_local=_is_local(request))
-            return await _response(request, called)
-        except MethodFailure as failure:
-            return Response(str(failure), failure.status, media_type="text/plain")
-        finally:
-            if upload is not None:
-                await upload.close()
+        async with _given(request) as parameters:
+            try:
+                _check_session(request, parameters, settings)
+                called = await run_heavy(request, omeis.call, parameters, is_local=_is_local(request))
+                return await _response(request, called)
+            except MethodFailure as failure:
+                return Response(str(failure), failure.status, media_type="text/plain")
 
     return [Route(PATH, answer, methods=["GET", "HEAD", "POST"])]
 
@@ -80,31 +76,38 @@ def omeis_app(store: ImageStore, repository: Repository, settings: ServiceSettin
     return build_app(omeis_routes(omeis, settings), settings, public=(PATH,), openapi=OPENAPI, lifespan=lifespan)
 
 
-async def _given(request: Request) -> tuple[list[tuple[str, str]], UploadFile | None]:
-    """Return parameters in their order, those in the address first, and the upload."""
+@contextlib.asynccontextmanager
+async def _given(request: Request) -> AsyncIterator[Parameters]:
+    """Give the parameters in their order, those in the address first, with the upload."""
     pairs = list(request.query_params.multi_items())
-    upload: UploadFile | None = None
     if request.method != "POST":
-        return pairs, None
+        yield Parameters(pairs)
+        return
     if "content-length" not in request.headers:
         raise Refusal(411, "a POST must tell its Content-Length")
+    form = await _form(request)
+    upload: UploadFile | None = None
     try:
-        form = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD)
-    except starlette.formparsers.MultiPartException as error:
-        raise Refusal(400, f"the form cannot be read: {error.message}") from None
-    except Exception as error:
-        if isinstance(error, Refusal):
-            raise
-        raise Refusal(400, f"the form cannot be read: {getattr(error, 'detail', error)}") from None
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            if name not in BINARY_FIELDS:
+        for name, value in form.multi_items():
+            if isinstance(value, str):
+                pairs.append((name, value))
+            elif name in BINARY_FIELDS:
+                upload = value
+                pairs.append((name, value.filename or ""))
+            else:
                 raise Refusal(400, f"a file was sent as {name[:40]!r}; its field is File or Pixels")
-            upload = value
-            pairs.append((name, value.filename or ""))
-        else:
-            pairs.append((name, value))
-    return pairs, upload
+        yield Parameters(pairs, None if upload is None else upload.file)
+    finally:
+        await form.close()
+
+
+async def _form(request: Request) -> FormData:
+    try:
+        return await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD)
+    except Refusal:
+        raise
+    except HTTPException as error:
+        raise Refusal(400, f"the form cannot be read: {error.detail}") from None
 
 
 def _check_session(request: Request, parameters: Parameters, settings: ServiceSettings) -> None:
