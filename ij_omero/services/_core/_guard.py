@@ -11,6 +11,7 @@ import anyio
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
+from ._patience import within
 from ._refusals import AGAIN, Refusal, refusal_for
 
 if TYPE_CHECKING:
@@ -154,8 +155,7 @@ class _Exchange:
         if not self._more:
             return await self._receive()
         try:
-            with anyio.fail_after(self._settings.idle_seconds):
-                message = await self._receive()
+            message = await within(self._settings.idle_seconds, self._receive())
         except TimeoutError:
             raise Refusal(408, f"nothing of the body came for {self._settings.idle_seconds:g} s") from None
         self._taken += len(message.get("body", b""))
@@ -171,8 +171,7 @@ class _Exchange:
         else:
             self.sent += len(message.get("body", b""))
         try:
-            with anyio.fail_after(self._settings.idle_seconds):
-                await self._send(message)
+            await within(self._settings.idle_seconds, self._send(message))
         except TimeoutError:
             raise ClientDisconnect from None
 

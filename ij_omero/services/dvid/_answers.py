@@ -70,11 +70,11 @@ class PiecesResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for piece in self._pieces:
-            view = memoryview(piece).cast("B")
-            for start in range(0, len(view), PIECE):
-                await send({"type": "http.response.body", "body": view[start : start + PIECE], "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        views = [memoryview(piece).cast("B") for piece in self._pieces]
+        parts = [view[start : start + PIECE] for view in views for start in range(0, len(view), PIECE)]
+        for part in parts[:-1]:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": parts[-1] if parts else b"", "more_body": False})
 
 
 class SlabsResponse(Response):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from starlette.responses import JSONResponse, Response
 
@@ -16,7 +16,7 @@ from ._answers import AnswerCache, BodyBudget
 from ._throttle import MOST, Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 
     from starlette.requests import Request
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request, str, str, str, Sequence[str]], Awaitable[Response]]
 
 KEPT_STAMPS = 10_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Context:
         self.bodies = BodyBudget(limits.bodies)
         self._throttle = Throttle(store.folder)
         self._stamps: dict[tuple[str, str], Stamp] = {}
+        self._asked: dict[Hashable, Any] = {}
 
     def stamp(self, uuid: str, name: str) -> Stamp:
         """Return what answers about an instance at a version depend on."""
@@ -91,6 +93,16 @@ class Context:
             self._stamps.clear()
         self._stamps[uuid, name] = found
         return found
+
+    def parsed(self, key: Hashable, parse: Callable[[], T]) -> T:
+        """Return what a request asks, parsed once: clients ask for the same places again."""
+        found = self._asked.get(key)
+        if found is None:
+            if len(self._asked) >= KEPT_STAMPS:
+                self._asked.clear()
+            found = self._asked[key] = parse()
+        parsed: T = found
+        return parsed
 
     @contextmanager
     def throttled(self, wanted: str | None) -> Iterator[None]:

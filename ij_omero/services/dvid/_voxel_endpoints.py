@@ -49,10 +49,14 @@ async def get_voxels(request: Request, uuid: str, name: str, keyword: str, parts
     """Answer ``GET raw`` and ``GET isotropic``."""
     context = context_of(request)
     stamp = context.stamp(uuid, name)
-    asked = parse_voxels(keyword, parts, request.query_params, stamp.instance)
+    query = request.scope["query_string"]
+    asked = context.parsed(
+        (stamp.key, keyword, *parts, query),
+        lambda: parse_voxels(keyword, parts, request.query_params if query else {}, stamp.instance),
+    )
     key = None if asked.roi else (stamp.key, asked)
     kept = key and context.answers.get(key)
-    throttle = None if asked.is_plane else request.query_params.get("throttle")
+    throttle = request.query_params.get("throttle") if query and not asked.is_plane else None
     with context.throttled(throttle):
         if kept:
             return PiecesResponse(*kept)
