@@ -26,7 +26,7 @@ DEFAULT_REPOSITORY = "~/images.omeis"
     "--repository",
     default=None,
     metavar="FOLDER",
-    help=f"Where files and unfinished pixels are kept: STORE.omeis, or {DEFAULT_REPOSITORY} for the images of a server.",
+    help=f"Where files and unfinished pixels are kept: STORE.omeis, or {DEFAULT_REPOSITORY} for images of a server.",
 )
 @click.argument("parameters", nargs=-1, required=True, metavar="Method=NAME [KEY=VALUE ...]")
 @login_options

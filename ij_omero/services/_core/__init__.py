@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._app import build_app
 from ._bodies import read_body, stream_body
 from ._heavy import HeavyWork, run_heavy
+from ._parts import Part, build_app_of
 from ._refusals import Refusal, refusal_for
 from ._serving import Background, serve
 from ._settings import ServiceSettings
@@ -12,9 +13,11 @@ from ._settings import ServiceSettings
 __all__ = [
     "Background",
     "HeavyWork",
+    "Part",
     "Refusal",
     "ServiceSettings",
     "build_app",
+    "build_app_of",
     "read_body",
     "refusal_for",
     "run_heavy",

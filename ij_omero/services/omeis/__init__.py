@@ -7,11 +7,11 @@ starts at 2**62.
 
 from __future__ import annotations
 
-from ._app import omeis_app, omeis_routes
+from ._app import omeis_app, omeis_part
 from ._failure import MethodFailure
 from ._methods import Omeis
 from ._parameters import Parameters
 from ._repository import Repository
 from ._service import Answer
 
-__all__ = ["Answer", "MethodFailure", "Omeis", "Parameters", "Repository", "omeis_app", "omeis_routes"]
+__all__ = ["Answer", "MethodFailure", "Omeis", "Parameters", "Repository", "omeis_app", "omeis_part"]

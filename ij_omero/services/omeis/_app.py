@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ij_omero.services._core import Refusal, ServiceSettings, build_app, run_heavy
+from ij_omero.services._core import Part, Refusal, ServiceSettings, build_app_of, run_heavy
 
 from ._failure import MethodFailure
 from ._methods import Omeis
@@ -36,8 +36,9 @@ MOST_FIELDS = 100
 LONGEST_FIELD = 1 << 20
 
 
-def omeis_routes(omeis: Omeis, settings: ServiceSettings) -> list[Route]:
-    """Return the routes of a server; its guard must let the path pass, since sessions are checked here."""
+def omeis_part(store: ImageStore, repository: Repository, settings: ServiceSettings) -> Part:
+    """Return OMEIS for a server that may serve other interfaces as well; see `omeis_app`."""
+    omeis = Omeis(store, repository)
 
     async def answer(request: Request) -> Response:
         async with _given(request) as parameters:
@@ -48,7 +49,15 @@ def omeis_routes(omeis: Omeis, settings: ServiceSettings) -> list[Route]:
             except MethodFailure as failure:
                 return Response(str(failure), failure.status, media_type="text/plain")
 
-    return [Route(PATH, answer, methods=["GET", "HEAD", "POST"])]
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            omeis.close()
+
+    # the guard lets the path pass: a session's key may be among the parameters, where only this looks
+    return Part([Route(PATH, answer, methods=["GET", "HEAD", "POST"])], (PATH,), OPENAPI, lifespan)
 
 
 def omeis_app(store: ImageStore, repository: Repository, settings: ServiceSettings | None = None) -> Starlette:
@@ -64,16 +73,7 @@ def omeis_app(store: ImageStore, repository: Repository, settings: ServiceSettin
         Its limits. Where there is a token, it is taken as ``SessionKey`` as well, best in a POST.
     """
     settings = settings or ServiceSettings()
-    omeis = Omeis(store, repository)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            omeis.close()
-
-    return build_app(omeis_routes(omeis, settings), settings, public=(PATH,), openapi=OPENAPI, lifespan=lifespan)
+    return build_app_of([omeis_part(store, repository, settings)], settings)
 
 
 @contextlib.asynccontextmanager
