@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ij_omero.services._core import ServiceSettings, build_app
 
 from ._codes import ENTER, EntryCodes
-from ._kernel import compiled
 from ._open_images import DEFAULT_BOUND, OpenImages
 from ._openapi import describe_routes
 from ._pages import PUBLIC, Pages
@@ -64,7 +63,6 @@ def viewer_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        compiled.start()
         try:
             yield
         finally:

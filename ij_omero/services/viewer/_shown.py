@@ -11,7 +11,6 @@ import numpy as np
 from ij_omero.model import ImageSummary
 from ij_omero.rendering import Look, settings_for
 
-from ._kernel import compiled
 from ._sampling import sample
 
 if TYPE_CHECKING:
@@ -116,7 +115,8 @@ class Shown:
 
     def look(self, settings: RenderingSettings) -> Look:
         """Return how to render with these settings."""
-        return Look(settings, lookup_tables=self.lookup_tables, kernel=compiled.kernel)
+        # the compiled kernel takes seconds to load, and a tile's time is mostly that of its encoding
+        return Look(settings, lookup_tables=self.lookup_tables, kernel="numpy")
 
     def close(self) -> None:
         """Release its memory and its source; twice is allowed."""

@@ -237,7 +237,8 @@ def test_light_and_dark_and_small_screens(open_page: Callable[..., Page]) -> Non
             lambda: browser.run("return document.querySelector('#panel').getBoundingClientRect().top > 300"),
             "the panel below",
         )
-        assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+        assert browser.run("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert browser.run("return document.documentElement.scrollHeight <= innerHeight")
         browser.screenshot("small")
     finally:
         browser.driver.set_window_size(size["width"], size["height"])

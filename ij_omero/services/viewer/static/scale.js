@@ -7,7 +7,7 @@ const STEPS = [1, 2, 5, 10];
 export function drawScaleBar(element, scale, micrometres, width) {
   if (!(scale > 0)) return;
   const perUnit = micrometres ? scale / micrometres : scale;
-  const wanted = Math.max(60, width / 6) / perUnit;
+  const wanted = Math.max(110, width / 6) / perUnit;
   const power = 10 ** Math.floor(Math.log10(wanted));
   const length = power * STEPS.findLast((step) => step * power <= wanted);
   element.hidden = false;

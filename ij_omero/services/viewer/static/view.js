@@ -54,6 +54,8 @@ class Page {
       navigatorPosition: "BOTTOM_RIGHT",
       navigatorAutoFade: false,
       navigatorSizeRatio: 0.16,
+      navigatorBackground: "#101114",
+      navigatorOpacity: 1,
       maxZoomPixelRatio: 24,
       minZoomImageRatio: 0.7,
       visibilityRatio: 0.2,
