@@ -8,11 +8,13 @@ from urllib.parse import quote
 
 from ij_omero.errors import CorruptedDataError, NotFoundError
 from ij_omero.model import ImageAddress, parse_address
+from ij_omero.pixels import Progress, no_progress
 
 from ._http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -148,6 +150,49 @@ class DvidClient:
     def roi(self, uuid: str, name: str) -> list[list[int]]:
         """Return the spans of an ROI."""
         return list(self._json("GET", f"{_path(uuid, name)}/roi"))
+
+    def put_pictures(
+        self,
+        uuid: str,
+        name: str,
+        dims: str,
+        offset: Triple,
+        pictures: Sequence[Path],
+        progress: Progress = no_progress,
+    ) -> None:
+        """Store pictures as planes behind each other, from an offset on; voxels around them stay.
+
+        Parameters
+        ----------
+        dims
+            ``xy``, ``xz`` or ``yz``: along which axes the pictures' rows and columns lie.
+        offset
+            The voxel (x, y, z) of the first picture's first pixel.
+        pictures
+            Files, in the order in which they lie.
+
+        Raises
+        ------
+        InvalidInputError
+            A picture has several planes, another type than the instance, or another size than the others.
+        """
+        from ._loading import put_pictures
+
+        put_pictures(self, uuid, name, dims, offset, pictures, progress)
+
+    def foreground_roi(
+        self, uuid: str, name: str, roi: str, background: Sequence[int], progress: Progress = no_progress
+    ) -> int:
+        """Store the blocks of an instance that hold anything but background values as an ROI; return how many.
+
+        Raises
+        ------
+        InvalidInputError
+            Voxels have more than 1 byte, or the ROI has other blocks.
+        """
+        from ._loading import foreground_roi
+
+        return foreground_roi(self, uuid, name, roi, background, progress)
 
     def value(self, uuid: str, name: str, key: str) -> bytes:
         """Return a value of an instance of type keyvalue; NotFoundError where there is none."""

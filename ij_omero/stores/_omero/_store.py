@@ -33,7 +33,7 @@ from ._sink import OmeroSink
 from ._source import OmeroSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -354,9 +354,49 @@ class OmeroStore:
         self._check_open()
         return _tables.read_table(self._session, table_id, columns=columns, rows=rows, condition=condition)
 
+    def read_table_blocks(
+        self,
+        table_id: int | str,
+        *,
+        columns: Sequence[str] | None = None,
+        rows: range | None = None,
+        condition: str | None = None,
+        most_rows: int | None = None,
+    ) -> Iterator[Table]:
+        """Yield the rows of a table some at a time, so that it never needs to fit into memory.
+
+        Parameters
+        ----------
+        table_id, columns, rows, condition
+            As for `read_table`.
+        most_rows
+            Of one block; None is as many as fill about four megabytes.
+        """
+        self._check_open()
+        return _tables.read_table_blocks(
+            self._session, table_id, columns=columns, rows=rows, condition=condition, most_rows=most_rows
+        )
+
     def save_table(self, image_id: ImageId, table: Table) -> int:
         """Attach a new table to an image and return the id of its original file."""
-        return _tables.save_table(self._session, image_number(image_id), self._image_group(image_id), table)
+        return self.save_table_blocks(image_id, [table])
+
+    def save_table_blocks(self, image_id: ImageId, blocks: Iterable[Table]) -> int:
+        """Attach a new table whose rows come in blocks, none of which is kept, and return its original file's id.
+
+        Parameters
+        ----------
+        image_id
+            The image.
+        blocks
+            The first gives the table its name, its columns and the room for texts.
+
+        Raises
+        ------
+        InvalidInputError
+            A block has other columns than the first, or a text that is longer than any of the first.
+        """
+        return _tables.save_table(self._session, image_number(image_id), self._image_group(image_id), blocks)
 
     def rois(self, image_id: ImageId) -> list[Roi]:
         """Return the image's ROIs, with their ids and those of their shapes."""

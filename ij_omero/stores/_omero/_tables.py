@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ij_omero.errors import AttachmentNotFoundError, InvalidInputError, ReadError, StorageError, WriteError
-from ij_omero.model import ColumnKind, Table, TableSummary
+from ij_omero.errors import InvalidInputError, StorageError, WriteError
+from ij_omero.model import Column, Table, TableSummary
 
 from ._completing import annotation_link
 from ._deleting import delete_objects
-from ._failures import FAILURES
 from ._ice import omero
-from ._session import ALL_GROUPS
-from ._table_columns import column_of, empty_column, fill_column, kind_of
-from ._values import value_of
+from ._table_columns import empty_column, fill_column
+from ._table_reading import BLOCK_BYTES, DESCRIPTIONS, TableReader, close_table, open_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ._session import Connection, OmeroSession
-
-_DESCRIPTIONS = "ij_omero_column_descriptions"
-"""Key of the table's metadata that holds what the descriptions are beyond ASCII, as JSON."""
-
-BLOCK_BYTES = 4 << 20
-"""About how much one call carries."""
 
 _TABLES = """
     select f.id, f.name from ImageAnnotationLink l, FileAnnotation a join a.file f
     where l.child.id = a.id and l.parent.id = :id and f.mimetype = 'OMERO.tables' order by f.id
     """
-_FILE = "select f.name, f.mimetype, f.details.group.id from OriginalFile f where f.id = :id"
 
 
 def list_tables(session: OmeroSession, image_id: int, group_id: int) -> list[TableSummary]:
@@ -44,9 +35,12 @@ def list_tables(session: OmeroSession, image_id: int, group_id: int) -> list[Tab
         rows = connection.service("Query").projection(_TABLES, parameters, context)
         summaries = []
         for file_id, name in dict.fromkeys((row[0].val, row[1].val) for row in rows):
-            with _opened(connection, file_id, context) as table:
+            table = open_table(connection, file_id, context)
+            try:
                 names = tuple(column.name for column in table.getHeaders())
                 summaries.append(TableSummary(file_id, name, names, table.getNumberOfRows()))
+            finally:
+                close_table(table)
         return summaries
 
     return session.call(f"listing the tables of image {image_id}", find)
@@ -61,54 +55,83 @@ def read_table(
     condition: str | None = None,
 ) -> Table:
     """Read a table or a part of it."""
-    text = str(table_id)
-    file_id = int(text) if text.isdecimal() and int(text) < 1 << 63 else 0
-
-    def read(connection: Connection) -> Table:
-        parameters = omero.sys.ParametersI().addId(file_id)
-        found = connection.service("Query").projection(_FILE, parameters, ALL_GROUPS)
-        if not found or found[0][1] is None or found[0][1].val != "OMERO.tables":
-            raise AttachmentNotFoundError(
-                f"there is no table {table_id!r} at {session.login.server}; tables(image_id) lists those of an image"
-            )
-        with _opened(connection, file_id, {"omero.group": str(found[0][2].val)}) as table:
-            return _read(table, found[0][0].val, columns, rows, condition)
-
-    return session.call(f"reading table {table_id}", read)
+    with TableReader(session, table_id, columns, rows, condition) as reader:
+        return reader.table(list(reader.blocks()))
 
 
-def save_table(session: OmeroSession, image_id: int, group_id: int, table: Table) -> int:
-    """Write a new table and attach it; after a failure nothing of it stays."""
-    if not table.columns:
-        raise InvalidInputError(f"table {table.name!r} has no columns; OMERO.tables needs at least one")
+def read_table_blocks(
+    session: OmeroSession,
+    table_id: int | str,
+    *,
+    columns: Sequence[str] | None,
+    rows: range | None,
+    condition: str | None,
+    most_rows: int | None,
+) -> Iterator[Table]:
+    """Yield a table or a part of it, some rows at a time."""
+    with TableReader(session, table_id, columns, rows, condition) as reader:
+        for block in reader.blocks(most_rows):
+            yield reader.table([block])
+
+
+def save_table(session: OmeroSession, image_id: int, group_id: int, blocks: Iterable[Table]) -> int:
+    """Write a new table of the rows of all blocks and attach it; after a failure nothing of it stays."""
+    remaining = iter(blocks)
+    first = next(remaining, None)
+    if first is None or not first.columns:
+        raise InvalidInputError(
+            f"table {first.name if first else ''!r} has no columns; OMERO.tables needs at least one"
+        )
     context = {"omero.group": str(group_id)}
-    headers = [empty_column(column) for column in table.columns]
+    headers = [empty_column(column) for column in first.columns]
 
     def save(connection: Connection) -> int:
         resources = connection.factory.sharedResources(context)
-        made = resources.newTable(0, table.name or "table", context)
+        made = resources.newTable(0, first.name or "table", context)
         if made is None:
             raise StorageError(_no_tables(session))
         file_id: int = 0
         try:
             file_id = int(made.getOriginalFile().id.val)
             made.initialize(headers, context)
-            descriptions = {c.name: c.description for c in table.columns if not c.description.isascii()}
+            descriptions = {c.name: c.description for c in first.columns if not c.description.isascii()}
             if descriptions:
-                made.setMetadata(_DESCRIPTIONS, omero.rtypes.rstring(json.dumps(descriptions)), context)
-            _write_rows(made, table, headers, image_id)
+                made.setMetadata(DESCRIPTIONS, omero.rtypes.rstring(json.dumps(descriptions)), context)
+            for block in itertools.chain([first], remaining):
+                _check_block(block, first, headers)
+                _write_rows(made, block, headers, image_id)
             annotation = omero.model.FileAnnotationI()
             annotation.file = omero.model.OriginalFileI(file_id, False)
             connection.service("Update").saveObject(annotation_link(image_id, annotation), context)
         except BaseException:
-            _close(made)
+            close_table(made)
             if file_id:
                 delete_objects(connection, "OriginalFile", [file_id], context)
             raise
-        _close(made)
+        close_table(made)
         return file_id
 
-    return session.call(f"saving table {table.name!r} of image {image_id}", save, again=False, otherwise=WriteError)
+    return session.call(f"saving table {first.name!r} of image {image_id}", save, again=False, otherwise=WriteError)
+
+
+def _check_block(block: Table, first: Table, headers: list[Any]) -> None:
+    if [_shape(column) for column in block.columns] != [_shape(column) for column in first.columns]:
+        raise InvalidInputError(
+            f"a block of table {first.name!r} has the columns {list(block.column_names)}; all need the names, kinds "
+            f"and widths of the first: {list(first.column_names)}"
+        )
+    if block is first:
+        return
+    for column, header in zip(block.columns, headers, strict=True):
+        if isinstance(header, omero.grid.StringColumn) and empty_column(column).size > header.size:
+            raise InvalidInputError(
+                f"a text of column {column.name!r} is longer than the {header.size} bytes that the first block made "
+                "room for; put the longest into the first block, or fill one of its texts up with spaces"
+            )
+
+
+def _shape(column: Column) -> tuple[Any, ...]:
+    return column.name, column.kind, column.values.shape[1:]
 
 
 def _write_rows(made: Any, table: Table, headers: list[Any], image_id: int) -> None:
@@ -123,93 +146,6 @@ def _write_rows(made: Any, table: Table, headers: list[Any], image_id: int) -> N
         for column, header in zip(table.columns, headers, strict=True):
             fill_column(header, column, rows, image_id)
         made.addData(headers)
-
-
-def _read(table: Any, name: str, columns: Sequence[str] | None, rows: range | None, condition: str | None) -> Table:
-    headers = table.getHeaders()
-    names = [header.name for header in headers]
-    missing = [column for column in columns or () if column not in names]
-    if missing:
-        raise InvalidInputError(f"table {name!r} has no column {missing[0]!r}; it has {names}")
-    chosen = [names.index(column) for column in columns] if columns is not None else list(range(len(names)))
-    total = table.getNumberOfRows()
-    wanted = rows if rows is not None else range(total)
-    if len(wanted) and not (0 <= min(wanted) and max(wanted) < total):
-        raise InvalidInputError(f"rows {wanted} lie outside table {name!r}, which has {total} rows")
-    if wanted.step != 1 or condition is not None:
-        numbers = _matching(table, wanted, condition, total)
-        parts = _by_number(table, chosen, numbers)
-    else:
-        parts = _by_range(table, chosen, wanted)
-    blocks = list(parts)
-    exact = _exact_descriptions(table)
-    found = []
-    for position, index in enumerate(chosen):
-        header = headers[index]
-        description = exact.get(header.name, header.description or "")
-        found.append(column_of(kind_of(header), header.name, description, [block[position] for block in blocks]))
-    return Table(name, tuple(found))
-
-
-def _exact_descriptions(table: Any) -> dict[str, str]:
-    text = value_of(table.getMetadata(_DESCRIPTIONS))
-    return {str(name): str(description) for name, description in json.loads(text).items()} if text else {}
-
-
-def _by_range(table: Any, chosen: list[int], wanted: range) -> Iterator[list[Any]]:
-    step = 4096
-    start = wanted.start
-    while start < wanted.stop and len(wanted):
-        stop = min(start + step, wanted.stop)
-        block = table.read(chosen, start, stop).columns
-        yield block
-        start, step = stop, _rows_per_block(block, step)
-
-
-def _by_number(table: Any, chosen: list[int], numbers: list[int]) -> Iterator[list[Any]]:
-    step = 4096
-    for start in range(0, len(numbers), step):
-        yield table.slice(chosen, numbers[start : start + step]).columns
-
-
-def _matching(table: Any, wanted: range, condition: str | None, total: int) -> list[int]:
-    if condition is None:
-        return list(wanted)
-    try:
-        numbers = table.getWhereList(condition, None, 0, total, 1)
-    except omero.ApiUsageException as error:
-        raise InvalidInputError(f"the condition {condition!r} is not understood: {error.message}") from error
-    return [number for number in numbers if number in wanted]
-
-
-def _rows_per_block(block: list[Any], rows: int) -> int:
-    """Return how many rows about fill a call, judged by the last block."""
-    size = 0
-    for column in block:
-        if kind_of(column) is ColumnKind.MASK:
-            size += sum(len(data) + 48 for data in column.bytes)
-        else:
-            size += rows * max(8, getattr(column, "size", 8))
-    return max(1, min(1 << 18, rows * BLOCK_BYTES // max(1, size)))
-
-
-@contextmanager
-def _opened(connection: Connection, file_id: int, context: dict[str, str]) -> Iterator[Any]:
-    resources = connection.factory.sharedResources(context)
-    table = resources.openTable(omero.model.OriginalFileI(file_id, False), context)
-    if table is None:
-        raise ReadError(f"the server cannot open table {file_id}; does its Tables service run?")
-    try:
-        yield table
-    finally:
-        _close(table)
-
-
-def _close(table: Any) -> None:
-    try:
-        table.close()
-    except FAILURES:
-        return
 
 
 def _no_tables(session: OmeroSession) -> str:
