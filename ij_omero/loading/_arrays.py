@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-import weakref
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -197,15 +197,23 @@ def _span(part: Any, size: int) -> slice:
     return part
 
 
-_open: weakref.WeakValueDictionary[tuple[Any, ...], OpenedImage] = weakref.WeakValueDictionary()
+_MOST_KEPT = 8
+_open: OrderedDict[tuple[Any, ...], OpenedImage] = OrderedDict()
 _open_lock = threading.Lock()
 
 
 def _shared(address: ImageAddress, login: dict[str, Any]) -> OpenedImage:
-    """Return the image of this process that all unpickled arrays of an address share."""
+    """Return the image of this process that all unpickled arrays of an address share.
+
+    The images used last stay open: a worker unpickles an array for every task, and logging in costs more than a tile.
+    One that is dropped is closed when the last array lets go of it.
+    """
     key = (str(address), tuple(sorted((name, repr(value)) for name, value in login.items())))
     with _open_lock:
         opened = _open.get(key)
         if opened is None:
             opened = _open[key] = open_like(address, **login)
+        _open.move_to_end(key)
+        while len(_open) > _MOST_KEPT:
+            _open.popitem(last=False)
         return opened
