@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from ._image_array import ImageArray
     from ._imageplus import from_imageplus, is_dataset, is_imageplus, to_imageplus
     from ._macros import run_macro
+    from ._masks import attach_rois, from_mask, from_roi_tree, has_masks, to_mask, to_roi_tree
     from ._modules import find_module, modules, run_module
     from ._python_modules import register_module, unregister_module
     from ._result import ModuleResult
     from ._rois import from_imagej_rois, to_imagej_rois
     from ._runtime import EMBEDDED, HEAP_VARIABLE, IMAGEJ_VARIABLE, Runtime, current, start
     from ._scripts import describe_script, run_script
+    from ._shown import shown_rois, shown_tables
     from ._tables import from_results_table, from_scijava_table, to_results_table, to_scijava_table
 
 _HOMES = {
@@ -38,6 +40,7 @@ _HOMES = {
     "OpenedImage": "_addresses",
     "Runtime": "_runtime",
     "array_to_dataset": "_dataset_arrays",
+    "attach_rois": "_masks",
     "cell_image": "_cell_image",
     "cells_of": "_dataset",
     "current": "_runtime",
@@ -49,8 +52,11 @@ _HOMES = {
     "from_dataset": "_dataset_arrays",
     "from_imagej_rois": "_rois",
     "from_imageplus": "_imageplus",
+    "from_mask": "_masks",
     "from_results_table": "_tables",
+    "from_roi_tree": "_masks",
     "from_scijava_table": "_tables",
+    "has_masks": "_masks",
     "has_scifio": "_addresses",
     "is_dataset": "_imageplus",
     "is_imageplus": "_imageplus",
@@ -60,12 +66,16 @@ _HOMES = {
     "run_macro": "_macros",
     "run_module": "_modules",
     "run_script": "_scripts",
+    "shown_rois": "_shown",
+    "shown_tables": "_shown",
     "source_address": "_dataset",
     "start": "_runtime",
     "to_dataset": "_dataset",
     "to_imagej_rois": "_rois",
     "to_imageplus": "_imageplus",
+    "to_mask": "_masks",
     "to_results_table": "_tables",
+    "to_roi_tree": "_masks",
     "to_scijava_table": "_tables",
     "unregister_module": "_python_modules",
 }
@@ -81,6 +91,7 @@ __all__ = [
     "OpenedImage",
     "Runtime",
     "array_to_dataset",
+    "attach_rois",
     "cell_image",
     "cells_of",
     "current",
@@ -92,8 +103,11 @@ __all__ = [
     "from_dataset",
     "from_imagej_rois",
     "from_imageplus",
+    "from_mask",
     "from_results_table",
+    "from_roi_tree",
     "from_scijava_table",
+    "has_masks",
     "has_scifio",
     "is_dataset",
     "is_imageplus",
@@ -103,12 +117,16 @@ __all__ = [
     "run_macro",
     "run_module",
     "run_script",
+    "shown_rois",
+    "shown_tables",
     "source_address",
     "start",
     "to_dataset",
     "to_imagej_rois",
     "to_imageplus",
+    "to_mask",
     "to_results_table",
+    "to_roi_tree",
     "to_scijava_table",
     "unregister_module",
 ]

@@ -114,6 +114,10 @@ def _boxed(value: Any) -> Any:
         return jpype.JClass("java.lang.Long" if abs(value) > 2**31 - 1 else "java.lang.Integer")(value)
     if isinstance(value, float):
         return jpype.JClass("java.lang.Double")(value)
+    if isinstance(value, Table):
+        return to_scijava_table(value)
+    if isinstance(value, Roi):
+        return to_imagej_rois(value)[0]
     return jpype.JString(value) if isinstance(value, str) else value
 
 

@@ -39,8 +39,9 @@ def find_module(name: str) -> ModuleDescription:
     Parameters
     ----------
     name
-        Its identifier or title, as :func:`modules` gives it; the last entry of its menu and the name of its class do as
-        well. Where two have one name, ImageJ 1's command is taken for a title, since those are what macros name.
+        Its identifier or title, as :func:`modules` gives it; the last entry of its menu, all of them joined by ``>``
+        and the name of its class do as well. Where two have one name, ImageJ 1's command is taken for a title, since
+        those are what macros name.
 
     Raises
     ------
@@ -138,6 +139,8 @@ def _info(name: str) -> Any:
         delegate = str(info.getDelegateClassName() or "")
         title = str(info.getTitle() or delegate)
         known = {str(info.getIdentifier() or ""), delegate, f"command:{delegate}", title, delegate.rsplit(".", 1)[-1]}
+        if info.getMenuPath() is not None:
+            known.add(">".join(str(entry.getName()) for entry in info.getMenuPath()))
         if name in known:
             return info
         titles.append(title)

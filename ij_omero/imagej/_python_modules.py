@@ -35,6 +35,7 @@ _JAVA_TYPES: dict[Any, str] = {
     ImageArray: "net.imagej.Dataset",
     Roi: "ij.gui.Roi",
 }
+_SECRET_STYLE = "password"  # noqa: S105 - the name that SciJava's text widget has for it
 _registered: dict[str, Any] = {}
 _lock = threading.Lock()
 
@@ -47,6 +48,8 @@ def register_module(
     choices: Mapping[str, Sequence[Any]] | None = None,
     limits: Mapping[str, tuple[float | None, float | None]] | None = None,
     outputs: Mapping[str, type] | None = None,
+    styles: Mapping[str, str] | None = None,
+    java: Mapping[str, str] | None = None,
 ) -> F:
     """Make a module of ImageJ of a Python function; returns the function, so it can decorate one.
 
@@ -64,6 +67,12 @@ def register_module(
         What a parameter may be, and its (lowest, highest) value, by name.
     outputs
         Names and types of the values of the dict that it returns; ``{"result": <return annotation>}`` without it.
+    styles
+        SciJava's widget styles by parameter. A ``"password"`` is masked, and the module forgets it as soon as the
+        function has it, so that nothing that looks at finished modules can record it.
+    java
+        Parameters and outputs that are handed over as Java's own objects, by name with their class, such as
+        ``{"image": "net.imagej.Dataset"}``.
 
     Raises
     ------
@@ -77,13 +86,14 @@ def register_module(
     ...     return image * factor
     """
     name = function.__name__
-    parameters, hints = _inputs(function, choices or {}, limits or {})
+    raw = java or {}
+    parameters, hints = _inputs(function, choices or {}, limits or {}, styles or {}, raw)
     returned = dict(outputs) if outputs else {"result": hints.get("return", object)}
     start()
     identifier = f"{PYTHON_PREFIX}{function.__module__}.{function.__qualname__}"
-    info = _info(identifier, title or name, menu, parameters, returned, inspect.getdoc(function) or "")
+    info = _info(identifier, title or name, menu, parameters, returned, inspect.getdoc(function) or "", raw)
     proxies = _proxies()
-    module_info = proxies.info(info, identifier, _Body(function, parameters, hints, tuple(returned)))
+    module_info = proxies.info(info, identifier, _Body(function, parameters, hints, tuple(returned), raw))
     service = start().service("org.scijava.module.ModuleService")
     with _lock:
         old = _registered.pop(identifier, None)
@@ -114,6 +124,8 @@ def _inputs(
     function: Callable[..., Any],
     choices: Mapping[str, Sequence[Any]],
     limits: Mapping[str, tuple[float | None, float | None]],
+    styles: Mapping[str, str],
+    java: Mapping[str, str],
 ) -> tuple[list[ModuleParameter], dict[str, Any]]:
     hints = get_type_hints(function)
     parameters = []
@@ -128,13 +140,14 @@ def _inputs(
         parameters.append(
             ModuleParameter(
                 name,
-                _java_type(hint, f"parameter {name!r} of {function.__name__}"),
+                java.get(name) or _java_type(hint, f"parameter {name!r} of {function.__name__}"),
                 name.replace("_", " ").capitalize(),
                 required=not has_default and not optional,
                 default=declared.default if has_default else None,
                 minimum=low,
                 maximum=high,
                 choices=tuple(choices.get(name, literal)),
+                style=styles.get(name, ""),
             )
         )
     return parameters, hints
@@ -184,6 +197,7 @@ def _info(
     parameters: Sequence[ModuleParameter],
     returned: Mapping[str, Any],
     description: str,
+    java: Mapping[str, str],
 ) -> Any:
     """Make the Java object that holds names, types and defaults."""
     import jpype
@@ -200,6 +214,8 @@ def _info(
         item.setLabel(parameter.label)
         item.setRequired(parameter.required)
         item.setPersisted(False)
+        if parameter.style:
+            item.setWidgetStyle(parameter.style)
         for setter, value in (
             ("setDefaultValue", parameter.default),
             ("setMinimumValue", parameter.minimum),
@@ -218,7 +234,7 @@ def _info(
         java_type = (
             _java_type(plain, f"output {name!r}") if plain is Table else _JAVA_TYPES.get(plain, "java.lang.Object")
         )
-        info.addOutput(item_class(info, name, java_class(java_type).class_))
+        info.addOutput(item_class(info, name, java_class(java.get(name, java_type)).class_))
     return info
 
 
@@ -231,18 +247,24 @@ class _Body:
         parameters: Sequence[ModuleParameter],
         hints: Mapping[str, Any],
         outputs: tuple[str, ...],
+        java: Mapping[str, str],
     ) -> None:
         self._function = function
         self._parameters = parameters
         self._hints = hints
         self._outputs = outputs
+        self._java = java
 
     def __call__(self, module: Any) -> None:
         values = {}
         for parameter in self._parameters:
             value = module.getInput(parameter.name)
+            if parameter.style == _SECRET_STYLE:
+                module.setInput(parameter.name, None)
             if value is None and parameter.default is not None:
                 values[parameter.name] = parameter.default
+            elif parameter.name in self._java:
+                values[parameter.name] = value
             else:
                 values[parameter.name] = self._python(value, parameter.name)
         returned = self._function(**values)

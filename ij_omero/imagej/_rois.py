@@ -7,7 +7,9 @@ mask, a freehand outline a polygon, a rotated rectangle or ellipse a shape with 
 
 from __future__ import annotations
 
+import re
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +22,15 @@ from ._roi_geometry import exact, rotation_about
 from ._runtime import java_class, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ij_omero.model import Shape
 
 ROI_PROPERTY = "ome.roi"
 SHAPE_PROPERTY = "ome.shape"
 TEXT_PROPERTY = "ome.text"
+IDS_PROPERTY = "ome.ids"
+"""``<ROI's id>:<shape's id>,...`` of the server, so that an update finds them again."""
 
 
 def to_imagej_rois(rois: Roi | Shape | Iterable[Roi | Shape], imp: Any = None) -> list[Any]:
@@ -59,9 +63,9 @@ def to_imagej_rois(rois: Roi | Shape | Iterable[Roi | Shape], imp: Any = None) -
             if isinstance(shape, Point) and shape.transform is None:
                 points.setdefault((shape.z, shape.c, shape.t, shape.stroke_color, shape.text), []).append(shape)
             else:
-                made.append(_dress(java_roi(shape), shape, roi, key, imp))
+                made.append(_dress(java_roi(shape), [shape], roi, key, imp))
         for group in points.values():
-            made.append(_dress(multi_point(group), group[0], roi, key, imp))
+            made.append(_dress(multi_point(group), group, roi, key, imp))
     return made
 
 
@@ -78,21 +82,34 @@ def from_imagej_rois(java_rois: Iterable[Any], imp: Any = None) -> list[Roi]:
     Returns
     -------
     list of Roi
-        In their order.
+        In their order, with the ids that they had on a server, so that an update changes them in place.
     """
-    found: list[tuple[str | None, str | None, list[Shape]]] = []
+    found: list[tuple[str | None, int | None, list[Shape]]] = []
     places: dict[str, int] = {}
+    taken: set[int] = set()
     for java in java_rois:
         name = _text(java.getName())
         key = _text(java.getProperty(ROI_PROPERTY))
         shapes = shapes_of(java, imp)
+        roi_id, shape_ids = _ids(java)
+        if len(shape_ids) == len(shapes) and not taken.intersection(shape_ids):
+            taken.update(shape_ids)
+            shapes = [replace(shape, shape_id=number) for shape, number in zip(shapes, shape_ids, strict=True)]
+        else:
+            roi_id = None  # changed in number, or a copy: a new ROI
         if key is not None and key in places:
             found[places[key]][2].extend(shapes)
             continue
         if key is not None:
             places[key] = len(found)
-        found.append((name, key, shapes))
-    return [Roi(tuple(shapes), name=name) for name, _, shapes in found if shapes]
+        found.append((name, roi_id, shapes))
+    return [Roi(tuple(shapes), name=name, roi_id=roi_id) for name, roi_id, shapes in found if shapes]
+
+
+def _ids(java: Any) -> tuple[int | None, list[int]]:
+    """Return the ids of a ROI and its shapes on the server that it came from."""
+    match = re.fullmatch(r"([0-9]+):([0-9]+(?:,[0-9]+)*)", _text(java.getProperty(IDS_PROPERTY)) or "")
+    return (int(match[1]), [int(number) for number in match[2].split(",")]) if match else (None, [])
 
 
 def read_overlay(imp: Any) -> tuple[Roi, ...]:
@@ -226,8 +243,11 @@ def _rotated_rectangle(java: Any, attributes: dict[str, Any]) -> Rectangle:
     return Rectangle(x - length / 2, y - breadth / 2, length, breadth, transform=transform, **attributes)
 
 
-def _dress(java: Any, shape: Shape, roi: Roi, key: str | None, imp: Any) -> Any:
-    """Give a Java ROI its name, colours, stroke, text and position."""
+def _dress(java: Any, shapes: Sequence[Shape], roi: Roi, key: str | None, imp: Any) -> Any:
+    """Give a Java ROI its name, ids, colours, stroke, text and position."""
+    shape = shapes[0]
+    if roi.roi_id is not None and all(one.shape_id is not None for one in shapes):
+        java.setProperty(IDS_PROPERTY, f"{roi.roi_id}:{','.join(str(one.shape_id) for one in shapes)}")
     if roi.name is not None:
         java.setName(roi.name)
     if key is not None:

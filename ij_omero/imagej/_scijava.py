@@ -164,7 +164,7 @@ def _result(module: Any) -> ModuleResult:
     from ij_omero.model import Roi, Table
 
     outputs = {str(entry.getKey()): to_python(entry.getValue()) for entry in module.getOutputs().entrySet()}
-    values = list(outputs.values())
+    values = [one for value in outputs.values() for one in (value if isinstance(value, list) else [value])]
     return ModuleResult(
         images=[value for value in values if is_dataset(value) or is_imageplus(value)],
         tables=[value for value in values if isinstance(value, Table)],

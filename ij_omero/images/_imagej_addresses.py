@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 
 def add_to_imagej() -> None:
-    """Let the running ImageJ open and save images at addresses."""
+    """Let the running ImageJ open and save images at addresses, and have its menu import and export them."""
     from ij_omero.imagej import register_addresses
 
+    from ._imagej_menu import add_to_menu
+
     register_addresses(open_image, save_at)
+    add_to_menu()
 
 
 def save_at(image: Any, address: ImageAddress) -> ImageAddress:

@@ -13,6 +13,7 @@ from ._copying import ArraySource
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from ij_omero.cells import CellCache
     from ij_omero.model import PlaneIndex, Region
     from ij_omero.pixels import PixelSource
 
@@ -42,6 +43,17 @@ def java_image_source(image: Any) -> PixelSource:
         f"a {type(image).__name__} is no image; expected an open image, an array, ImageJ's Dataset or ImagePlus, "
         "or a pixel source"
     )
+
+
+def cells_behind(image: Any) -> CellCache | None:
+    """Return the cells behind a ``net.imagej.Dataset`` that an image was opened as; None for anything else."""
+    from ij_omero.imagej import current
+
+    if current() is None:
+        return None
+    from ij_omero.imagej import cells_of, is_dataset
+
+    return cells_of(image) if is_dataset(image) else None
 
 
 class _DatasetSource:

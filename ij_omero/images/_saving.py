@@ -14,6 +14,8 @@ from ij_omero.pixels import PixelSource, PlaneTimes, SeveralPixels
 from ._copying import ArraySource, copy_pixels
 from ._from_xarray import from_xarray, is_data_array
 from ._image import Image
+from ._verified import VerifiedSink
+from ._java_images import cells_behind, java_image_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,15 +49,16 @@ def save(
     store = connection.store
     origin, origin_id = _origin(store, image, source)
     # before the first pixel is read: what is edited meanwhile may come too late for the new image
-    noted = image.cache.note_edits() if isinstance(image, Image) else {}
+    edited = image.cache if isinstance(image, Image) else cells_behind(image)
+    noted = edited.note_edits() if edited is not None else {}
     with _pixels_of(image, name) as pixels:
         description = _described(pixels.description, origin, name, changes)
         sink = _created(store, description, dataset, origin_id, pixels_of, verify)
         new = copy_pixels(pixels, sink, progress)
     pixels_id = getattr(sink, "pixels_id", None) if pixels_of is not None else None
     _attach(store, new, tables, rois, times=_times(store, origin, origin_id, description), pixels_id=pixels_id)
-    if isinstance(image, Image):
-        image.cache.mark_saved(noted)
+    if edited is not None:
+        edited.mark_saved(noted)
     return new, pixels_id
 
 
@@ -67,14 +70,15 @@ def _created(
     pixels_of: ImageId | None,
     verify: bool,
 ) -> PixelSink:
-    if pixels_of is None and not verify:
-        return store.create(description, dataset=dataset, source=origin_id)
-    if not isinstance(store, SeveralPixels):
-        wish = "an image has only one set of pixels" if pixels_of is not None else "nothing is read back"
+    if isinstance(store, SeveralPixels):
+        return store.create(description, dataset=dataset, source=origin_id, pixels_of=pixels_of, verify=verify)
+    if pixels_of is not None:
         raise InvalidInputError(
-            f"in {store.address} {wish}; save a new image there, or save to an OMERO.server (as_pixels_of, verify)"
+            f"in {store.address} an image has only one set of pixels; save a new image there, or save to an "
+            "OMERO.server (as_pixels_of)"
         )
-    return store.create(description, dataset=dataset, source=origin_id, pixels_of=pixels_of, verify=verify)
+    sink = store.create(description, dataset=dataset, source=origin_id)
+    return VerifiedSink(store, sink) if verify else sink
 
 
 def _times(
@@ -115,8 +119,6 @@ def _pixels_of(image: Any, name: str | None) -> Iterator[PixelSource]:
     elif is_data_array(image):
         yield from_xarray(image, name)
     else:
-        from ._java_images import java_image_source
-
         yield java_image_source(image)
 
 
