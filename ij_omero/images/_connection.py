@@ -235,7 +235,8 @@ class Connection:
             An image of an OMERO.server that gets the pixels beside those that it has, instead of a new image: a further
             Pixels object, with sizes, type, calibration and channels of its own; tables and ROIs go to the image.
         verify
-            Have every tile read back from an OMERO.server and compared before the image becomes visible.
+            Have every tile read back and compared: from an OMERO.server before the image becomes visible, from other
+            stores right afterwards. Where one differs the image is taken back, with CorruptedDataError.
         tables, rois
             To attach.
         progress

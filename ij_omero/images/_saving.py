@@ -15,6 +15,7 @@ from ._copying import ArraySource, copy_pixels
 from ._from_xarray import from_xarray, is_data_array
 from ._image import Image
 from ._java_images import cells_behind, java_image_source
+from ._verified import VerifiedSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,14 +70,15 @@ def _created(
     pixels_of: ImageId | None,
     verify: bool,
 ) -> PixelSink:
-    if pixels_of is None and not verify:
-        return store.create(description, dataset=dataset, source=origin_id)
-    if not isinstance(store, SeveralPixels):
-        wish = "an image has only one set of pixels" if pixels_of is not None else "nothing is read back"
+    if isinstance(store, SeveralPixels):
+        return store.create(description, dataset=dataset, source=origin_id, pixels_of=pixels_of, verify=verify)
+    if pixels_of is not None:
         raise InvalidInputError(
-            f"in {store.address} {wish}; save a new image there, or save to an OMERO.server (as_pixels_of, verify)"
+            f"in {store.address} an image has only one set of pixels; save a new image there, or save to an "
+            "OMERO.server (as_pixels_of)"
         )
-    return store.create(description, dataset=dataset, source=origin_id, pixels_of=pixels_of, verify=verify)
+    sink = store.create(description, dataset=dataset, source=origin_id)
+    return VerifiedSink(store, sink) if verify else sink
 
 
 def _times(
