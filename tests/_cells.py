@@ -84,10 +84,14 @@ class ArraySource:
 class Runtime:
     """A stand-in for Java: accessors hold cells, and what they hold is known only after a collection."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: npt.DTypeLike = np.uint16) -> None:
+        self.dtype = dtype
         self.handed_out: dict[int, Access] = {}
         self.collections = 0
         self._seen = 0
+
+    def scratch(self, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        return np.empty(shape, self.dtype)
 
     def take(self, index: int, region: Region, pixels: npt.NDArray[Any]) -> Home:
         return Home(self, index, pixels.copy())
@@ -98,6 +102,9 @@ class Runtime:
 
     def nudge(self) -> None:
         self.collections += 1
+
+    def leave(self) -> None:
+        pass
 
     def close(self) -> None:
         self.handed_out.clear()

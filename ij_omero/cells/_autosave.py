@@ -71,7 +71,11 @@ class Autosaver:
 
     def _save(self, cache: CellCache) -> None:
         try:
-            cache.autosave()
+            try:
+                cache.autosave()
+            finally:
+                if cache.face is not None:
+                    cache.face.leave()
         except StorageError as error:
             if cache not in self._complained:
                 self._complained.add(cache)

@@ -116,9 +116,9 @@ class CellCache:
         memory = CellMemory(self._cell_bytes, bound // 16 // self._cell_bytes)
         self._residents = Residents(bound, self._dtype, memory, self._edits.put)
         self._entries = self._residents.entries
-        self._loader = CellLoader(source, self._grid, level, self._residents, self._edits, memory)
+        self._prefetcher = Prefetcher(source.hints.parallel)
+        self._loader = CellLoader(source, self._grid, level, self._residents, self._edits, memory, self._prefetcher)
         self._lock = threading.Lock()
-        self._prefetcher = Prefetcher(weakref.WeakMethod(self._loader.load_block), source.hints.parallel)
         self.body = CacheBody(source, self._dtype, self._residents, self._edits, self._loader, self._prefetcher)
         """The parts of the cache; not for users."""
         process_budget.add(self._residents)
@@ -262,6 +262,8 @@ class CellCache:
         entry = self._entries.get(index)
         if entry is None:
             entry = self._loader.load(index)
+        elif index in self._loader.window_starts:
+            self._loader.touched(index, index)
         entry.used = True
         view = entry.snapshot(self._dtype).view()
         view.flags.writeable = False
@@ -290,7 +292,10 @@ class CellCache:
         if out is None:
             out = np.empty(region.shape, self._dtype)
         wanted = list(self._grid.cells_in(plane, region))
-        step = max(min(2 * self._source.hints.request_bytes, self._residents.bound // 8) // self._cell_bytes, 1)
+        hints, bound = self._source.hints, self._residents.bound
+        step = max(min(2 * hints.parallel * hints.request_bytes, bound // 8) // self._cell_bytes, 1)
+        if wanted[-1] - wanted[0] == len(wanted) - 1 and self._loader.is_news(wanted):
+            self._loader.touched(wanted[0], wanted[-1])
         for start in range(0, len(wanted), step):
             for entry in self._loader.load_all(wanted[start : start + step]):
                 part = overlap(entry.region, region)
@@ -420,7 +425,7 @@ class CellCache:
         self._loader.check_open()
         most = self._residents.bound // 2 // self._cell_bytes
         missing = [index for index in cells if index not in self._entries][:most]
-        return self._prefetcher.start(self._loader.blocks(missing))
+        return self._prefetcher.start(weakref.WeakMethod(self._loader.load_block), self._loader.blocks(missing))
 
     # -- other runtimes --------------------------------------------------------------------------------------------
 
@@ -450,7 +455,9 @@ class CellCache:
         while True:
             entry = self._entries.get(index)
             if entry is None:
-                entry = self._loader.load(index)
+                entry = self._loader.load(index, face=face)
+            elif index in self._loader.window_starts:
+                self._loader.touched(index, index, face)
             with entry.lock:
                 if entry.gone:
                     continue

@@ -40,6 +40,9 @@ class ForeignHome(Protocol):
 class ForeignCells(Protocol):
     """Another runtime that can be a home of cells (`ij_omero.imagej` has Java's)."""
 
+    def scratch(self, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        """Return a contiguous array whose content `take` copies fastest; this thread's next call overwrites it."""
+
     def take(self, index: int, region: Region, pixels: npt.NDArray[Any]) -> ForeignHome:
         """Copy a cell over; it is not handed out yet."""
 
@@ -48,6 +51,9 @@ class ForeignCells(Protocol):
 
     def nudge(self) -> None:
         """Make the runtime find out which retired cells nobody holds any more."""
+
+    def leave(self) -> None:
+        """Forget this thread, which may end; it is known again when it asks again."""
 
     def close(self) -> None:
         """Hand out nothing any more."""

@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import ReadError
 
+from ._budget import process_budget
+from ._digest import digest_of
 from ._entry import Entry
-from ._reading import Flight, blocks_of, read_block
+from ._reading import Flight, PlannedBlock, blocks_of, read_block
+from ._scans import Scans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy.typing as npt
 
+    from ij_omero.model import PlaneIndex, Region
     from ij_omero.pixels import PixelSource
 
     from ._edit_store import EditStore
+    from ._entry import ForeignCells
     from ._grid import CellGrid
     from ._memory import CellMemory
+    from ._prefetch import Prefetcher
+    from ._reading import Block
     from ._residents import Residents
+    from ._scans import Window
 
 REWRITTEN = -1
 """The digest of a cell that was written whole without reading the source: equal to no real one."""
+_SCAN_REQUESTS = 4
+"""Requests' sizes that a scan reads at once: at one, half of a server's time goes into the call itself."""
+_SCAN_BYTES = 4 << 20
+"""Bytes of the largest window, where requests are small: handing over to the background has its price too."""
 
 
 class CellLoader:
     """Brings cells into memory, from the edits on disk where there are any, else from the source.
 
     Several threads that miss the same cell make one read and share its outcome, an error too; the next to ask tries
-    afresh. Nobody waits for a cell that it did not ask for.
+    afresh. Nobody waits for a cell that it did not ask for. Where cells are asked for in their order, those that
+    follow are read ahead in the background, and given to another runtime that asks for them.
     """
 
     def __init__(
@@ -42,8 +56,11 @@ class CellLoader:
         residents: Residents,
         edits: EditStore,
         memory: CellMemory,
+        prefetcher: Prefetcher,
     ) -> None:
         self.reads = 0
+        self.window_starts: set[int] = set()
+        """Cells whose touch is told to `touched`, since more is to be read ahead then."""
         self._source = source
         self._grid = grid
         self._level = level
@@ -53,10 +70,16 @@ class CellLoader:
         self._dtype = source.description.pixel_type.dtype
         self._cell_bytes = grid.cell_width * grid.cell_height * self._dtype.itemsize
         self._memory = memory
+        self._prefetcher = prefetcher
         self._flights: dict[int, Flight] = {}
+        self._planned: dict[int, PlannedBlock] = {}
         self._lock = threading.Lock()
-        self._last_miss = -2
         self._closed = False
+        hints = source.hints
+        request = hints.request_bytes // self._cell_bytes
+        largest = max(_SCAN_REQUESTS * hints.request_bytes, _SCAN_BYTES) // self._cell_bytes
+        self._scans = Scans(grid, request, largest, max(hints.parallel, 1) + 1, self._room_ahead)
+        self._scan_request = self._scans.largest * self._cell_bytes if request > 1 else hints.request_bytes
 
     def close(self) -> None:
         """Load nothing any more; what is under way is not kept."""
@@ -68,7 +91,7 @@ class CellLoader:
         if self._closed:
             raise ReadError(f"the image {self._source.description.name!r} was closed; open it again")
 
-    def load(self, index: int, whole: npt.NDArray[Any] | None = None) -> Entry:
+    def load(self, index: int, whole: npt.NDArray[Any] | None = None, face: ForeignCells | None = None) -> Entry:
         """Return a cell, loaded where it is not in memory.
 
         Parameters
@@ -77,66 +100,66 @@ class CellLoader:
             The cell's number.
         whole
             Its pixels, where they need not be read since all of them are about to be written.
+        face
+            The other runtime that asks, where one does: what is read is at home there from the start.
         """
         if not 0 <= index < len(self._grid):
             self._grid.locate(index)  # raises
-        while True:
-            with self._lock:
-                entry = self._entries.get(index)
-                if entry is not None:
-                    return entry
-                self.check_open()
-                flight = self._flights.get(index)
-                if flight is None:
-                    cells = [index] if whole is not None else self._with_followers(index)
-                    flight = Flight()
-                    self._flights.update(dict.fromkeys(cells, flight))
-                    break
-            flight.wait()
-        if len(cells) > 1:
-            # a fault in a neighbour that nobody asked for must not reach who asked for this one
-            with contextlib.suppress(OSError):
-                return self._fly(flight, cells, quiet=True)[0]
-            return self.load(index)
-        return self._fly(flight, cells, whole=whole)[0]
+        return self._load(index, whole, face, follow=whole is None)
 
     def load_all(self, wanted: list[int]) -> list[Entry]:
         """Return cells of one plane, in ascending order, reading those that are missing together."""
-        found = {}
-        missing = []
+        missing = [index for index in wanted if index not in self._entries]
+        if missing:
+            with self._lock:
+                blocks = self._plan(missing, self._source.hints.request_bytes, None)
+            self._begin([[block] for block in blocks[1:]])
+        found = []
         for index in wanted:
-            entry = self._entries.get(index)
-            if entry is None:
-                missing.append(index)
-            else:
-                entry.used = True
-                found[index] = entry
-        if len(missing) > 1:
-            for cells in self.blocks(missing):
-                for entry in self.load_block(cells):
-                    found[entry.index] = entry
-        for index in missing:
-            if index not in found:
-                found[index] = self.load(index)
-        return [found[index] for index in wanted]
+            entry = self._entries.get(index) or self._load(index)
+            entry.used = True
+            found.append(entry)
+        return found
+
+    def touched(self, first: int, last: int, face: ForeignCells | None = None) -> None:
+        """Tell that a run of cells was asked for, and begin to read what probably comes next."""
+        with self._lock:
+            self.window_starts.difference_update(range(first, last + 1))
+            windows = self._windows(self._scans.touched(first, last), face)
+        self._begin(windows)
+
+    def is_news(self, cells: list[int]) -> bool:
+        """Tell whether `touched` should know of these cells: one is missing, or a window begins with it."""
+        return any(index not in self._entries or index in self.window_starts for index in cells)
 
     def blocks(self, cells: list[int]) -> list[list[int]]:
         """Join those cells that must come from the source to blocks for `load_block`."""
         edited = self._edits.digests
         apart = [index for index in cells if index not in edited and index not in self._entries]
-        request = min(self._source.hints.request_bytes, self._residents.bound // 4)
-        return [block.cells(self._grid) for block in blocks_of(self._grid, apart, self._dtype.itemsize, request)]
+        return [block.cells(self._grid) for block in self._joined(apart, self._source.hints.request_bytes)]
 
-    def load_block(self, cells: list[int]) -> list[Entry]:
+    def load_block(self, cells: list[int]) -> None:
         """Read the cells of a block in one request, unless somebody has or reads one of them by now."""
-        with self._lock:
-            self.check_open()
-            edited = self._edits.digests
-            if any(index in self._entries or index in self._flights or index in edited for index in cells):
-                return []
-            flight = Flight()
-            self._flights.update(dict.fromkeys(cells, flight))
-        return self._fly(flight, cells)
+        with self._leaving():
+            with self._lock:
+                self.check_open()
+                edited = self._edits.digests
+                if any(index in self._entries or index in self._flights or index in edited for index in cells):
+                    return
+                flight = self._announce(cells)
+            self._fly(flight, cells)
+
+    def load_window(self, blocks: list[PlannedBlock]) -> None:
+        """Load blocks that were planned, those that nobody came for and began to load meanwhile."""
+        with self._leaving():
+            for block in blocks:
+                with self._lock:
+                    if self._closed:
+                        return
+                    if self._planned.get(block.cells[0]) is not block:
+                        continue
+                    flight = self._announce(block.cells)
+                self._fly(flight, block.cells, quiet=True, face=block.face)
 
     def when_settled(self, index: int, work: Callable[[Entry | None], bool]) -> None:
         """Call `work` with a cell (None where it is not in memory) while nobody is loading it, until it is content."""
@@ -156,22 +179,109 @@ class CellLoader:
                 with contextlib.suppress(Exception):  # it reaches those who asked for the pixels
                     flight.wait()
 
-    def _with_followers(self, index: int) -> list[int]:
-        """Return the cells to read with a missing one: those that follow it, where misses come in order."""
-        in_order = index == self._last_miss + 1
-        self._last_miss = index
-        edited = self._edits.digests
-        if not in_order or index in edited:
-            return [index]
-        most = min(self._source.hints.request_bytes, self._residents.bound // 8) // self._cell_bytes
-        end = min(index + max(most, 1), index - index % self._grid.columns + self._grid.columns)
-        cells = [index]
-        for following in range(index + 1, end):
-            if following in self._entries or following in self._flights or following in edited:
+    def _load(
+        self,
+        index: int,
+        whole: npt.NDArray[Any] | None = None,
+        face: ForeignCells | None = None,
+        *,
+        follow: bool = False,
+        alone: bool = False,
+    ) -> Entry:
+        """Load a cell, with the block that was planned for it; with `follow`, plan what probably comes next."""
+        while True:
+            if follow and index in self.window_starts:
+                self.touched(index, index, face)
+            windows: list[list[PlannedBlock]] = []
+            with self._lock:
+                entry = self._entries.get(index)
+                if entry is not None:
+                    return entry
+                self.check_open()
+                flight = self._flights.get(index)
+                if flight is None:
+                    if follow and index not in self._planned:
+                        windows = self._follow(index, face)
+                    block = None if alone or whole is not None else self._planned.get(index)
+                    cells = [index] if block is None else block.cells
+                    own = self._announce(cells)
+            if flight is None:
                 break
-            cells.append(following)
-        self._last_miss = cells[-1]
-        return cells
+            flight.wait()
+        self._begin(windows)
+        if len(cells) == 1:
+            return self._fly(own, cells, whole=whole, face=face)[0]
+        # a fault in a neighbour that nobody asked for must not reach who asked for this one
+        with contextlib.suppress(OSError):
+            return next(entry for entry in self._fly(own, cells, quiet=True, face=face) if entry.index == index)
+        return self._load(index, face=face, alone=True)
+
+    # -- planning: the lock is held, except to begin -----------------------------------------------------------------
+
+    def _follow(self, index: int, face: ForeignCells | None) -> list[list[PlannedBlock]]:
+        windows = self._scans.touched(index, index)
+        if windows and windows[0].first == index + 1:
+            windows[0] = windows[0]._replace(first=index)
+        return self._windows(windows, face)
+
+    def _windows(self, windows: list[Window], face: ForeignCells | None) -> list[list[PlannedBlock]]:
+        planned = []
+        for first, end in windows:
+            blocks = self._plan(range(first, end), self._scan_request, face)
+            if blocks:
+                planned.append(blocks)
+                self.window_starts.add(blocks[0].cells[0])
+        return planned
+
+    def _plan(self, cells: Iterable[int], request: int, face: ForeignCells | None) -> list[PlannedBlock]:
+        """Join the missing ones of ascending cells to blocks that whoever needs one first loads as a whole."""
+        missing = [
+            index
+            for index in cells
+            if index not in self._entries and index not in self._flights and index not in self._planned
+        ]
+        edited = self._edits.digests
+        joined = [block.cells(self._grid) for block in self._joined([i for i in missing if i not in edited], request)]
+        joined += [[index] for index in missing if index in edited]
+        blocks = [PlannedBlock(numbers, face) for numbers in sorted(joined)]
+        for block in blocks:
+            self._planned.update(dict.fromkeys(block.cells, block))
+        return blocks
+
+    def _joined(self, cells: list[int], request: int) -> Iterator[Block]:
+        return blocks_of(self._grid, cells, self._dtype.itemsize, min(request, self._residents.bound // 4))
+
+    def _announce(self, cells: list[int]) -> Flight:
+        flight = Flight()
+        for index in cells:
+            block = self._planned.get(index)
+            if block is not None:
+                for planned in block.cells:
+                    self._planned.pop(planned, None)
+        self._flights.update(dict.fromkeys(cells, flight))
+        return flight
+
+    def _begin(self, windows: list[list[PlannedBlock]]) -> None:
+        if windows:
+            self._prefetcher.start(weakref.WeakMethod(self.load_window), windows)
+
+    @contextlib.contextmanager
+    def _leaving(self) -> Iterator[None]:
+        """Let the other runtime forget this thread of the background afterwards."""
+        try:
+            yield
+        finally:
+            face = self._residents.face
+            if face is not None:
+                face.leave()
+
+    def _room_ahead(self) -> int:
+        bound = (
+            self._residents.bound if process_budget.bound is None else min(self._residents.bound, process_budget.bound)
+        )
+        return bound // 8 // self._cell_bytes
+
+    # -- loading -----------------------------------------------------------------------------------------------------
 
     def _fly(
         self,
@@ -180,6 +290,7 @@ class CellLoader:
         *,
         quiet: bool = False,
         whole: npt.NDArray[Any] | None = None,
+        face: ForeignCells | None = None,
     ) -> list[Entry]:
         """Load cells whose flight is announced; all who wait get the error, or try themselves where it is `quiet`."""
         reserved = 0
@@ -187,7 +298,7 @@ class CellLoader:
             nbytes = len(cells) * self._cell_bytes
             self._residents.reserve(nbytes)
             reserved = nbytes
-            entries = self._fetch(cells, whole)
+            entries = self._fetch(cells, whole, face)
         except BaseException as error:
             self._residents.release(reserved)
             with self._lock:
@@ -204,25 +315,62 @@ class CellLoader:
                 self._residents.add(entries)
             for index in cells:
                 del self._flights[index]
+        if face is not None and len(cells) > 1:
+            self._offer(entries)
         flight.land()
         return entries
 
-    def _fetch(self, cells: list[int], whole: npt.NDArray[Any] | None) -> list[Entry]:
-        index = cells[0]
+    def _offer(self, entries: list[Entry]) -> None:
+        """Have the other runtime find cells without asking, all but those whose touch is waited for."""
+        for entry in entries:
+            if entry.index not in self.window_starts:
+                with entry.lock:
+                    if entry.foreign is not None and not entry.gone and not entry.retired:
+                        entry.foreign.hand_out()
+
+    def _fetch(self, cells: list[int], whole: npt.NDArray[Any] | None, face: ForeignCells | None) -> list[Entry]:
+        if len(cells) > 1:
+            (block,) = blocks_of(self._grid, cells, self._dtype.itemsize, len(cells) * self._cell_bytes)
+            entries = []
+            for index, region, part in read_block(self._source, self._grid, self._level, block):
+                pixels = self._empty(region, face)
+                pixels[...] = part
+                entries.append(self._entry(index, block.plane, region, pixels, None, face))
+            self._count(len(cells))
+            return entries
+        (index,) = cells
         plane, region = self._grid.locate(index)
-        if len(cells) == 1:
-            pixels = self._memory.empty(region.shape, self._dtype)
-            digest = None
-            if whole is not None:
-                pixels[...] = whole
-                digest = REWRITTEN
-            elif index in self._edits.digests:
-                digest = self._edits.get(index, pixels)
-            else:
-                self._source.read(plane, region, level=self._level, out=pixels)
-                self.reads += 1
-            return [Entry(index, plane, region, pixels, digest)]
-        (block,) = blocks_of(self._grid, cells, self._dtype.itemsize, len(cells) * self._cell_bytes)
-        read = read_block(self._source, self._grid, self._level, block, self._memory)
-        self.reads += len(cells)
-        return [Entry(number, plane, bounds, pixels, None) for number, bounds, pixels in read]
+        pixels = self._empty(region, face)
+        digest = None
+        if whole is not None:
+            pixels[...] = whole
+            digest = REWRITTEN
+        elif index in self._edits.digests:
+            digest = self._edits.get(index, pixels)
+        else:
+            self._source.read(plane, region, level=self._level, out=pixels)
+            self._count(1)
+        return [self._entry(index, plane, region, pixels, digest, face)]
+
+    def _empty(self, region: Region, face: ForeignCells | None) -> npt.NDArray[Any]:
+        return self._memory.empty(region.shape, self._dtype) if face is None else face.scratch(region.shape)
+
+    def _entry(
+        self,
+        index: int,
+        plane: PlaneIndex,
+        region: Region,
+        pixels: npt.NDArray[Any],
+        digest: int | None,
+        face: ForeignCells | None,
+    ) -> Entry:
+        if face is None:
+            return Entry(index, plane, region, pixels, digest)
+        entry = Entry(index, plane, region, pixels, digest_of(pixels, index) if digest is None else digest)
+        entry.home = face.take(index, region, pixels)
+        entry.written = True
+        return entry
+
+    def _count(self, cells: int) -> None:
+        with self._lock:
+            self.reads += cells

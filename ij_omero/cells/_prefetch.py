@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import OperationTimeoutError
 
 if TYPE_CHECKING:
     import weakref
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -49,39 +49,41 @@ class Prefetcher:
 
     Parameters
     ----------
-    load
-        Loads a list of cells, a weak method so that a waiting thread does not keep a cache.
     parallel
         Threads, as many as pay at the source.
     """
 
-    def __init__(self, load: weakref.WeakMethod[Callable[[list[int]], object]], parallel: int) -> None:
-        self._load = load
+    def __init__(self, parallel: int) -> None:
         self._parallel = max(parallel, 1)
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+        self._stopped = False
 
-    def start(self, blocks: list[list[int]]) -> Prefetch:
-        """Load blocks of cells."""
-        if not blocks:
+    def start(self, load: weakref.WeakMethod[Callable[[Any], object]], pieces: Sequence[Any]) -> Prefetch:
+        """Load pieces with a method, a weak one so that a waiting thread does not keep a cache; none after `stop`."""
+        if not pieces:
             return Prefetch([])
         with self._lock:
+            if self._stopped:
+                return Prefetch([])
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._parallel, "ij-omero-prefetch")
-            return Prefetch([self._pool.submit(self._run, cells) for cells in blocks])
+            return Prefetch([self._pool.submit(_run, load, piece) for piece in pieces])
 
     def stop(self) -> None:
         """Cancel what has not begun, wait for the rest and end the threads."""
         with self._lock:
+            self._stopped = True
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(cancel_futures=True)
 
-    def _run(self, cells: list[int]) -> None:
-        load = self._load()
-        if load is None:
-            return
-        try:
-            load(cells)
-        except OSError as error:
-            _log.info("cells %s could not be loaded ahead: %s", cells, error)
+
+def _run(load: weakref.WeakMethod[Callable[[Any], object]], piece: Any) -> None:
+    method = load()
+    if method is None:
+        return
+    try:
+        method(piece)
+    except OSError as error:
+        _log.info("cells %s could not be loaded ahead: %s", piece, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._grid import slices
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from ij_omero.model import PlaneIndex, Region
     from ij_omero.pixels import PixelSource
 
+    from ._entry import ForeignCells
     from ._grid import CellGrid
-    from ._memory import CellMemory
 
 
 class Flight:
@@ -40,6 +41,22 @@ class Flight:
             pass
         if self.error is not None:
             raise self.error
+
+
+@dataclass(eq=False, frozen=True)
+class PlannedBlock:
+    """Cells that are to be read together, by whoever needs one of them or by the background, who comes first.
+
+    Attributes
+    ----------
+    cells
+        Numbers in ascending order: a block of one plane that comes from the source, or a single cell.
+    face
+        The other runtime at which they are to be at home.
+    """
+
+    cells: list[int]
+    face: ForeignCells | None
 
 
 class Block(NamedTuple):
@@ -101,17 +118,11 @@ def _runs(grid: CellGrid, cells: Iterable[int], most: int) -> Iterator[tuple[Pla
 
 
 def read_block(
-    source: PixelSource, grid: CellGrid, level: int, block: Block, memory: CellMemory
-) -> list[tuple[int, Region, npt.NDArray[Any]]]:
-    """Read a block and return (number, region, its own contiguous pixels) for each of its cells."""
+    source: PixelSource, grid: CellGrid, level: int, block: Block
+) -> Iterator[tuple[int, Region, npt.NDArray[Any]]]:
+    """Read a block and yield (number, region, its part of the block's pixels) for each of its cells."""
     bounds = grid.rectangle(block.column, block.row, block.columns, block.rows)
-    cells = block.cells(grid)
-    dtype = source.description.pixel_type.dtype
     pixels = source.read(block.plane, bounds, level=level)
-    found = []
-    for index in cells:
+    for index in block.cells(grid):
         _, region = grid.locate(index)
-        own = memory.empty(region.shape, dtype)
-        own[...] = pixels[slices(region, bounds)]
-        found.append((index, region, own))
-    return found
+        yield index, region, pixels[slices(region, bounds)]

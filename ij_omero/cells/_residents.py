@@ -147,8 +147,9 @@ class Residents:
                 self._retire(retiring)
                 exhausted = not leaving and not retiring
                 before = self.nbytes
-                if self._retired_bytes >= max(_RETIRED * bound, RETIRED_FLOOR):
-                    failure = self._nudge() or failure
+                enough = max(_RETIRED * bound, RETIRED_FLOOR)
+                if self._retired_bytes >= enough:
+                    failure = self._nudge(enough) or failure
                 if exhausted and self.nbytes >= before:
                     break
         finally:
@@ -213,10 +214,11 @@ class Residents:
                 entry.lock.release()
         return self._let_go(free, []) or failure
 
-    def _nudge(self) -> StorageError | None:
+    def _nudge(self, enough: float) -> StorageError | None:
         with self._nudging:
-            # where accessors hold more than the bound, asking again and again would only cost time
-            if self.face is None or time.monotonic() < self._next_nudge:
+            # another thread may have done it meanwhile; and where accessors hold more than the bound, asking again and
+            # again would only cost time
+            if self.face is None or self._retired_bytes < enough or time.monotonic() < self._next_nudge:
                 return None
             before = self._retired_bytes
             began = time.monotonic()

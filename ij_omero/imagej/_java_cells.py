@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,7 +88,14 @@ class JavaCells:
         self._dtype = pixel_type.dtype
         self._elements_per_pixel = 2 if pixel_type.is_complex else 1
         self._staging = threading.local()
+        self._staging_left: deque[tuple[npt.NDArray[Any], Any]] = deque()
         self._canary = self._weak(self._object())
+
+    def scratch(self, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        """Return this thread's staging array, as (Y, X): what is put into it is copied into Java without a detour."""
+        if self._view is None:
+            return np.empty(shape, self._dtype)
+        return self._staged()[0][: shape[0] * shape[1]].reshape(shape)
 
     def take(self, index: int, region: Region, pixels: npt.NDArray[Any]) -> JavaHome:
         """Copy a cell into a new primitive array."""
@@ -125,6 +133,15 @@ class JavaCells:
         self._canary = self._weak(self._object())
         del witness
 
+    def leave(self) -> None:
+        """Detach this thread: Java keeps what it has of each thread until then, beyond the thread's own end."""
+        staged = getattr(self._staging, "pair", None)
+        if staged is not None:
+            # a Java object that went with the thread would attach it again
+            self._staging_left.append(staged)
+            self._staging.pair = None
+        self._thread.detach()
+
     def close(self) -> None:
         """Hand out nothing any more."""
         self.map.clear()
@@ -135,7 +152,8 @@ class JavaCells:
             array[at : at + pixels.size] = pixels.reshape(-1)
             return
         staging, buffer = self._staged()
-        np.copyto(staging[: pixels.size].reshape(pixels.shape), pixels)
+        if pixels.ctypes.data != staging.ctypes.data:
+            np.copyto(staging[: pixels.size].reshape(pixels.shape), pixels)
         buffer.get(0, array, at, pixels.size * self._elements_per_pixel)
 
     def copy_out(self, array: Any, pixels: npt.NDArray[Any]) -> None:
@@ -159,6 +177,9 @@ class JavaCells:
     def _staged(self) -> tuple[npt.NDArray[Any], Any]:
         """Return this thread's array of a cell's size and Java's view of the same memory."""
         staged: tuple[npt.NDArray[Any], Any] | None = getattr(self._staging, "pair", None)
+        if staged is None:
+            with contextlib.suppress(IndexError):
+                staged = self._staging.pair = self._staging_left.pop()
         if staged is None:
             import jpype.nio
 
