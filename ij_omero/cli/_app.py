@@ -40,6 +40,7 @@ _COMMANDS = {
     "crop": "_crop",
     "imgdata": "_crop",
     "omeis": "_omeis",
+    "dvid": "_dvid",
     "run": "_run",
     "modules": "_run",
     "edits": "_edits",

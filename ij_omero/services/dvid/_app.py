@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from ij_omero.services._core import ServiceSettings, build_app
+from ij_omero.services._core import Part, ServiceSettings, build_app_of
 
 from ._context import Context, Limits
 from ._instance_endpoints import instance
@@ -24,16 +24,8 @@ if TYPE_CHECKING:
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
-def make_app(folder: str | Path, settings: ServiceSettings | None = None, limits: Limits | None = None) -> Starlette:
-    """Return an application that serves a store; several processes may serve the same one.
-
-    Parameters
-    ----------
-    folder
-        Of the `VoxelStore`; made where it is not there.
-    settings, limits
-        Who may ask for how much.
-    """
+def dvid_part(folder: str | Path, limits: Limits | None = None) -> Part:
+    """Return the interface over a store, to be served beside others; see `make_app`."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -45,4 +37,17 @@ def make_app(folder: str | Path, settings: ServiceSettings | None = None, limits
             store.close()
 
     routes = [Route("/api/node/{uuid}/{name}/{rest:path}", instance, methods=_METHODS), *repo_routes()]
-    return build_app(routes, settings, openapi=description(), lifespan=lifespan)
+    return Part(routes, openapi=description(), lifespan=lifespan)
+
+
+def make_app(folder: str | Path, settings: ServiceSettings | None = None, limits: Limits | None = None) -> Starlette:
+    """Return an application that serves a store; several processes may serve the same one.
+
+    Parameters
+    ----------
+    folder
+        Of the `VoxelStore`; made where it is not there.
+    settings, limits
+        Who may ask for how much.
+    """
+    return build_app_of([dvid_part(folder, limits)], settings)
