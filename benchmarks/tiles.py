@@ -1,4 +1,4 @@
-"""Tiles of large images: from the cache, as JPEG, the first view, the layout of lazy arrays.
+"""Tiles of large images: from the cache, as JPEG, over HTTP, the first view, the layout of lazy arrays.
 
     ./scripts/bench tiles [--json FILE] [--repeats N]
 
@@ -9,21 +9,37 @@ viewers usually do the same: a dictionary behind a lock, a dask.delayed per tile
 from __future__ import annotations
 
 import io
+import itertools
+import sys
 import threading
 import time
 from collections import OrderedDict
 from typing import Any
 
+# This file's folder goes last: it holds files with the names of packages of Python.
+sys.path.append(sys.path.pop(0))
+
+import http.client
+
 import numpy as np
 from _measured import Table
 from PIL import Image as Pillow
 
-from ij_omero.cells import CellCache
-from ij_omero.loading import PyramidTileProvider, load_image_lazy
-from ij_omero.model import ChannelRendering, ImageDescription, PixelType, PlaneIndex, Region, ResolutionLevel
+from ij_omero.loading import CachedSource, PyramidTileProvider, load_image_lazy
+from ij_omero.model import (
+    ChannelRendering,
+    ImageDescription,
+    PixelType,
+    PlaneIndex,
+    Region,
+    ResolutionLevel,
+    parse_address,
+)
 from ij_omero.model import RenderingSettings as Settings
 from ij_omero.pixels import ReadHints
 from ij_omero.rendering import Look, render_region, render_scaled_region
+from ij_omero.services import Background
+from ij_omero.services.viewer import viewer_app
 
 TILE = 512
 LOOKS = tuple(
@@ -59,20 +75,20 @@ class Computed:
         """Hold nothing."""
 
 
-class CachedLevel:
-    """A source whose full size comes from the cell cache."""
+class OneImage:
+    """A store that holds one image, as far as the viewer asks."""
 
-    def __init__(self, cells: CellCache) -> None:
-        self.description, self.levels, self.hints = cells.description, cells.source.levels, cells.source.hints
-        self._cells = cells
+    def __init__(self, source: Computed) -> None:
+        self._source = source
+        self.address = parse_address("memory://computed")
 
-    def read(self, plane: PlaneIndex, region: Region | None = None, *, level: int = 0, out: Any = None) -> Any:
-        """Read from the cache."""
-        assert level == 0
-        return self._cells.read(plane, region, out=out)
+    def open(self, image_id: int) -> Computed:
+        """Return the image, whatever the id."""
+        return self._source
 
-    def close(self) -> None:
-        """Leave the cache open."""
+    def address_of(self, image_id: int) -> Any:
+        """Name it."""
+        return parse_address(f"memory://computed/image/{image_id}")
 
 
 def jpeg(picture: Any) -> bytes:
@@ -81,7 +97,7 @@ def jpeg(picture: Any) -> bytes:
     return buffer.getvalue()
 
 
-def plain_tile(cells: CellCache, region: Region) -> Any:
+def plain_tile(cells: CachedSource, region: Region) -> Any:
     total = np.zeros((*region.shape, 3))
     for c, look in enumerate(LOOKS):
         pixels = cells.read(PlaneIndex(0, c, 0), region).astype(float)
@@ -92,17 +108,90 @@ def plain_tile(cells: CellCache, region: Region) -> Any:
 
 def jpeg_tiles(table: Table) -> None:
     tiles = [Region(x, y, TILE, TILE) for y in range(0, 2048, TILE) for x in range(0, 2048, TILE)]
-    with CellCache(Computed(2048, 4, 1), autosave=None) as cells:
-        source = CachedLevel(cells)
-        ours, plain, encoding = table.seconds(
-            lambda: [jpeg(render_region(source, 0, 0, tile, look=LOOK)) for tile in tiles],
-            lambda: [jpeg(plain_tile(cells, tile)) for tile in tiles],
-            lambda: [jpeg(picture) for picture in [render_region(source, 0, 0, tiles[0], look=LOOK)] * len(tiles)],
-        )
+    source = CachedSource(Computed(2048, 4, 1))
+    ours, plain, encoding = table.seconds(
+        lambda: [jpeg(render_region(source, 0, 0, tile, look=LOOK)) for tile in tiles],
+        lambda: [jpeg(plain_tile(source, tile)) for tile in tiles],
+        lambda: [jpeg(picture) for picture in [render_region(source, 0, 0, tiles[0], look=LOOK)] * len(tiles)],
+    )
+    began = time.process_time()
+    for tile in tiles:
+        jpeg(render_region(source, 0, 0, tile, look=LOOK))
+    busy = time.process_time() - began
+    source.close()
     count = len(tiles)
     name = "512 x 512 JPEG tiles of 4 channels, cached, one thread"
     table.row(name, "tiles/s", count / ours, goal=300, peer=count / plain, peer_name="plain numpy")
+    table.row("the same, per second of processor time", "tiles/s", count / busy)
     table.row("the same, only the encoding by Pillow", "tiles/s", count / encoding)
+
+
+def fetch(address: str, paths: list[str], connections: int = 2) -> None:
+    """Ask for all paths over a few connections that stay open, as a browser does."""
+    left, lock, failed = iter(paths), threading.Lock(), []
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection(address.removeprefix("http://"))
+        while True:
+            with lock:
+                path = next(left, None)
+            if path is None:
+                break
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                failed.append(path)
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed
+
+
+def channel_query() -> str:
+    windows = (f"{i}|{look.window[0]}:{look.window[1]}" for i, look in enumerate(LOOKS, 1))
+    colors = ("".join(f"{part:02X}" for part in look.color[:3]) for look in LOOKS)
+    return ",".join(f"{window}$" + color for window, color in zip(windows, colors, strict=True))
+
+
+def tiles_over_http(table: Table) -> None:
+    app = viewer_app(OneImage(Computed(2048, 4, 1)))
+    places = [(x, y) for y in range(4) for x in range(4)] * 2
+    turns = itertools.count()
+
+    def paths(quality: float) -> list[str]:
+        base = f"/webgateway/render_image_region/1/0/0/?c={channel_query()}&q={quality:.6f}"
+        return [f"{base}&tile=0,{x},{y},{TILE},{TILE}" for x, y in places]
+
+    with Background(lambda: app) as address:
+        # another quality is another picture, which no server has kept
+        fresh, kept = table.seconds(
+            lambda: fetch(address, paths(0.9 - 1e-5 * next(turns))[: len(places) // 2]),
+            lambda: fetch(address, paths(0.9)),
+        )
+    count = len(places)
+    table.row("512 x 512 JPEG tiles over HTTP, rendered from cells", "tiles/s", count / 2 / fresh, goal=300)
+    table.row("512 x 512 JPEG tiles over HTTP, encoded before", "tiles/s", count / kept, goal=300)
+
+
+def first_page(table: Table) -> None:
+    """Time what the page asks for when it opens: facts, imgData, histograms, tiles of a screen of 1500 x 1000."""
+    source = Computed(100_000, 4, 9)
+    tiles = [f"/webgateway/render_image_region/1/0/0/?tile=6,{x},{y},512,512" for x in range(4) for y in range(4)]
+    histograms = [f"/webgateway/histogram_json/1/channel/{c}/" for c in range(4)]
+
+    def opened() -> None:
+        app = viewer_app(OneImage(source))
+        with Background(lambda: app) as address:
+            fetch(address, ["/view/1", "/api/images/1", "/webgateway/imgData/1/"], 1)
+            fetch(address, [*tiles, *histograms], 6)
+
+    (taken,) = table.seconds(opened)
+    table.row("100,000 x 100,000: the page's requests, server started and ended", "s", taken, goal=1)
 
 
 def cached_tile(table: Table) -> None:
@@ -179,8 +268,10 @@ def lazy_layout(table: Table) -> None:
 def main() -> None:
     table = Table(__doc__)
     jpeg_tiles(table)
+    tiles_over_http(table)
     cached_tile(table)
     first_view(table)
+    first_page(table)
     lazy_layout(table)
     table.finish()
 

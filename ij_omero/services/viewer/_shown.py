@@ -11,6 +11,7 @@ import numpy as np
 from ij_omero.model import ImageSummary
 from ij_omero.rendering import Look, settings_for
 
+from ._kernel import kernel
 from ._sampling import sample
 
 if TYPE_CHECKING:
@@ -115,8 +116,7 @@ class Shown:
 
     def look(self, settings: RenderingSettings) -> Look:
         """Return how to render with these settings."""
-        # the compiled kernel takes seconds to load, and a tile's time is mostly that of its encoding
-        return Look(settings, lookup_tables=self.lookup_tables, kernel="numpy")
+        return Look(settings, lookup_tables=self.lookup_tables, kernel=kernel.choose())
 
     def close(self) -> None:
         """Release its memory and its source; twice is allowed."""
