@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._description import ModuleKind
     from ._result import ModuleResult
 
+_IMAGEJ1_TYPES = ("ij.ImagePlus", "ij.measure.ResultsTable", "ij.gui.Roi", "ij.gui.Overlay")
 _MACRO_NAMES = {"ijm", "ij1", "imagej macro", "ij1 macro", "macro", "txt"}
 
 
@@ -135,6 +136,7 @@ def _script_info(name: str, text: str) -> Any:
     import jpype
 
     context = start().context
+    _know_imagej1_types()
     reader = jpype.JClass("java.io.StringReader")(text)
     try:
         info = java_class("org.scijava.script.ScriptInfo")(context, name, reader)
@@ -142,6 +144,16 @@ def _script_info(name: str, text: str) -> Any:
     except jpype.JException as error:
         raise InvalidInputError(f"the #@ parameters of {name} cannot be read: {error}") from error
     return info
+
+
+def _know_imagej1_types() -> None:
+    """Let ``#@ ImagePlus`` name a class, as imagej-legacy does; a type that has no name is passed over in silence."""
+    service = start().service("org.scijava.script.ScriptService")
+    known = service.getAliases()
+    for name in _IMAGEJ1_TYPES:
+        short = name.rpartition(".")[2]
+        if not known.containsKey(short):
+            service.addAlias(short, java_class(name).class_)
 
 
 def _require_language(info: Any, name: str) -> None:

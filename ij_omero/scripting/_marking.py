@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
+
+from ij_omero.errors import OperationTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 RUN_NAMESPACE = "ij_omero/run"
+_DELETING_S = 60.0
+_POLL_S = 0.05
 
 
 def mark(
@@ -107,22 +112,26 @@ def delete(client: Any, objects: Mapping[str, Sequence[int]], group_id: int) -> 
     ------
     omero.CmdError
         The server refused.
+    OperationTimeoutError
+        It takes the server very long.
     """
-    import omero.callbacks
+    import omero
     import omero.cmd
 
     wanted = {kind: list(ids) for kind, ids in objects.items() if ids}
     if not wanted:
         return
     handle = client.sf.submit(omero.cmd.Delete2(targetObjects=wanted), {"omero.group": str(group_id)})
-    callback = omero.callbacks.CmdCallbackI(client, handle)
     try:
-        callback.loop(120, 500)
-        response = callback.getResponse()
+        until = time.monotonic() + _DELETING_S
+        while (response := handle.getResponse()) is None:
+            if time.monotonic() > until:
+                raise OperationTimeoutError(f"the server has not deleted {wanted} within {_DELETING_S:g} s")
+            time.sleep(_POLL_S)
         if isinstance(response, omero.cmd.ERR):
             raise omero.CmdError(response, f"{wanted} could not be deleted: {response.name}")
     finally:
-        callback.close(True)
+        handle.close()
 
 
 def attachments_of(client: Any, files: Sequence[int]) -> list[int]:

@@ -32,7 +32,7 @@ _PLACES = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where an image lies: its group, and the datasets that hold it; and of how many pixels it is."""
+    """Where an image lies: its group, those of its datasets that this user may fill; and how many pixels it has."""
 
     image_id: int
     name: str
@@ -88,9 +88,10 @@ def places_of(client: Any, image_ids: Sequence[int]) -> dict[int, Place]:
     ids = list(dict.fromkeys(image_ids))
     rows = _query(client, _PLACES, ids)
     datasets: dict[int, list[int]] = {}
-    links = "select l.child.id, l.parent.id from DatasetImageLink l where l.child.id in (:ids)"
+    links = "select l.child.id, l.parent from DatasetImageLink l where l.child.id in (:ids)"
     for image, dataset in _query(client, links, ids):
-        datasets.setdefault(image, []).append(dataset)
+        if dataset.details.permissions.canLink():
+            datasets.setdefault(image, []).append(dataset.id.val)
     places = {
         image: Place(image, name, group, tuple(sorted(datasets.get(image, ()))), math.prod(one or 0 for one in sizes))
         for image, name, group, *sizes in rows
