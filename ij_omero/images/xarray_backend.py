@@ -77,6 +77,8 @@ class OmeroBackend(BackendEntrypoint):
         dataset = xarray.Dataset({"image": pixels}, coordinates, {"name": image.name, **image_attributes(image)})
         for axis, size in steps_of(image.description).items():
             dataset.coords[axis].attrs["units"] = size.unit if size else "pixel"
+        # xarray would keep the address as it was given, which may hold a password or a session.
+        dataset.encoding["source"] = str(image.address)
         dataset.set_close(image.close)
         dropped = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
         return dataset.drop_vars(dropped, errors="ignore")

@@ -264,6 +264,50 @@ def test_a_killed_save_is_found_and_removed(store: OmeroStore, user: OmeroUser) 
     assert store.unfinished() == []
 
 
+@pytest.mark.parametrize("moment", ["before the save", "in the server's save", "when the pixels change over"])
+def test_a_killed_save_of_further_pixels_leaves_the_image_as_it_was(
+    store: OmeroStore, user: OmeroUser, moment: str
+) -> None:
+    pixels = example_pixels(SMALL)
+    image_id = int(write_array(store.create(SMALL), pixels))
+    code = f"""
+        import os, signal
+        import numpy as np
+        from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region
+        from ij_omero.stores import OmeroStore
+        from ij_omero.stores._omero import _moving
+
+        def die(*_):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        store = OmeroStore.connect({user.host!r}, {user.name!r}, {user.password!r}, port={user.port})
+        sink = store.create(ImageDescription("killed", PixelType.UINT8, 9, 9, 2), pixels_of={image_id})
+        sink.write(PlaneIndex(0, 0, 0), Region(0, 0, 9, 9), np.ones((9, 9), "u1"))
+        if {moment!r} == "before the save":
+            die()
+        sink.write(PlaneIndex(1, 0, 0), Region(0, 0, 9, 9), np.ones((9, 9), "u1"))
+        if {moment!r} == "in the server's save":
+            sink.watch(die)
+        else:
+            _moving.delete_objects = die
+        sink.finish()
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, timeout=120)
+    changed_over = moment == "when the pixels change over"
+    assert len(store.pixels_ids(image_id)) == 1 + changed_over, "half-made pixels, or whole ones that are gone"
+    np.testing.assert_array_equal(read_array(store.open(image_id)), pixels)
+    (left,) = store.unfinished()
+    assert (left.name, left.being_written) == ("killed", False)
+    assert [image.image_id for image in store.list_images()] == [image_id]
+    # The next save, by anybody who logs in as this user on this machine, takes it away.
+    with OmeroStore.connect(user.host, user.name, user.password, port=user.port) as other:
+        write_array(other.create(SMALL), pixels)
+    assert store.unfinished() == []
+    if changed_over:
+        *_, new = store.pixels_ids(image_id)
+        assert read_array(store.open(image_id, pixels_id=new)).min() == 1
+
+
 def test_nothing_stays_open_on_the_server(store: OmeroStore) -> None:
     connection = store.session.connection()
     pixels = example_pixels(SMALL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,10 @@ from ij_omero.model import Channel, ImageDescription, KeyValue, PixelType
 from ij_omero.pixels import write_array
 from ij_omero.pixels.conformance import example_pixels
 from ij_omero.stores import OmeroStore
+from tests._ice_record import IceRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests._omero import OmeroUser
@@ -34,56 +34,40 @@ ABOVE_THE_PLANE_LIMIT = ImageDescription("with a pyramid", PixelType.UINT8, 3300
 
 
 @pytest.fixture
-def requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """The names of the calls since it was asked last; of connections that are made after this."""
-    log, config = tmp_path / "ice.log", tmp_path / "ice.config"
-    config.write_text(f"Ice.Trace.Protocol=1\nIce.LogFile={log}\n", encoding="utf-8")
-    monkeypatch.setenv("ICE_CONFIG", str(config))
-    seen = 0
-
-    def since_last() -> list[str]:
-        nonlocal seen
-        text = log.read_text(encoding="utf-8")
-        new, seen = text[seen:], len(text)
-        sent = re.findall(r"sending (?:asynchronous )?request(.*?)\n-- ", new + "\n-- ", re.DOTALL)
-        # addProxies is the router's own, at the first call to each service
-        return [name for part in sent for name in re.findall(r"operation = (\w+)", part) if name != "addProxies"]
-
-    return since_last
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IceRecord:
+    return IceRecord(tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def connection(requests: Callable[[], list[str]], user: OmeroUser) -> Iterator[ij_omero.Connection]:
+def connection(record: IceRecord, user: OmeroUser) -> Iterator[ij_omero.Connection]:
     with ij_omero.connect(user.host, port=user.port, user=user.name, password=user.password) as connected:
         yield connected
 
 
 @pytest.mark.parametrize("description", [SMALL, RICH, ABOVE_THE_PLANE_LIMIT], ids=lambda one: str(one.name))
 def test_opening_takes_at_most_three_calls(
-    connection: ij_omero.Connection, requests: Callable[[], list[str]], description: ImageDescription
+    connection: ij_omero.Connection, record: IceRecord, description: ImageDescription
 ) -> None:
     assert isinstance(connection.store, OmeroStore)
-    image_id = write_array(connection.store.create(description), example_pixels(description))
-    requests()
+    image_id = write_array(connection.store.create(description), np.zeros(description.shape, np.uint8))
+    record.calls()
     image = connection.open_image(image_id)
     assert image.shape == description.shape
     assert image.description.key_values == description.key_values
     assert description.name in repr(image)
-    assert len(requests()) <= 3
+    assert len(record.calls()) <= 3
 
 
-def test_what_reading_asks_for_after_opening(
-    connection: ij_omero.Connection, requests: Callable[[], list[str]]
-) -> None:
+def test_what_reading_asks_for_after_opening(connection: ij_omero.Connection, record: IceRecord) -> None:
     assert isinstance(connection.store, OmeroStore)
     pixels = example_pixels(SMALL)
     image = connection.open_image(write_array(connection.store.create(SMALL), pixels))
-    requests()
+    record.calls()
     np.testing.assert_array_equal(image[0, 0, 0], pixels[0, 0, 0])
     # two stores are made, and one call brings the pixels
-    assert len(requests()) <= 2 * 2 + 2 + 1
+    assert len(record.calls()) <= 2 * 2 + 2 + 1
     np.testing.assert_array_equal(image[0, 0, 0], pixels[0, 0, 0])
-    assert requests() == []
+    assert record.calls() == []
 
 
 def test_images_that_were_only_looked_at_leave_nothing_on_the_server(connection: ij_omero.Connection) -> None:

@@ -1,0 +1,38 @@
+"""Ice's own record of what goes over the wire, to count what a server is asked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+class IceRecord:
+    """Names the calls since it was asked last; of connections that are made after it.
+
+    Parameters
+    ----------
+    folder
+        For the record and the ICE_CONFIG that has Ice keep it.
+    monkeypatch
+        Sets the variable until the test's end.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._log = folder / "ice.log"
+        config = folder / "ice.config"
+        config.write_text(f"Ice.Trace.Protocol=1\nIce.LogFile={self._log}\n", encoding="utf-8")
+        monkeypatch.setenv("ICE_CONFIG", str(config))
+        self._seen = 0
+
+    def calls(self) -> list[str]:
+        """Return the names of the operations that were sent."""
+        text = self._log.read_text(encoding="utf-8")
+        new, self._seen = text[self._seen :], len(text)
+        sent = re.findall(r"sending (?:asynchronous )?request(.*?)\n-- ", new + "\n-- ", re.DOTALL)
+        # addProxies is the router's own, at the first call to each service
+        return [name for part in sent for name in re.findall(r"operation = (\w+)", part) if name != "addProxies"]
