@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -75,7 +76,7 @@ def call_imagej1(
     _gate.thread = thread
     thread.start()
     try:
-        finished = call.done.wait(timeout)
+        finished = call.wait(timeout)
     except BaseException:
         call.interrupt(stop)
         raise
@@ -134,6 +135,17 @@ class _Call(Generic[T]):
             _gate.thread = None
             _gate.lock.release()
             self.done.set()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for the end and tell whether it came; signals get through.
+
+        One of Java's threads may be given the signal, which wakes nobody up here, so waits are short.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self.done.wait(_POLL_S if until is None else min(_POLL_S, max(0.0, until - time.monotonic()))):
+            if until is not None and time.monotonic() >= until:
+                return self.done.is_set()
+        return True
 
     def interrupt(self, stop: Callable[[], None] | None) -> None:
         """Ask the work to end, and note it where it does not."""
