@@ -122,7 +122,7 @@ class OmeroSource:
         # What the server counts: its level 0 is the smallest.
         server_level = len(levels) - 1 - level if len(levels) > 1 else None
 
-        def calls() -> deque[ReadCall]:
+        def calls(stores: int) -> deque[ReadCall]:
             plain = self._own_planes and server_level is None
             found = read_calls(
                 wanted,
@@ -130,12 +130,12 @@ class OmeroSource:
                 self._description,
                 wire_size,
                 tile_height=levels[level].tile_height,
-                stores=self._stores.size,
+                stores=stores,
                 plain=plain,
             )
             return deque(found)
 
-        left, done = calls(), 0
+        left, done, begun = calls(self._stores.size), 0, False
 
         def arrived(call: ReadCall) -> None:
             nonlocal done
@@ -145,7 +145,12 @@ class OmeroSource:
                 progress(done, len(wanted), "reading pixels")
 
         def fetch(_: Connection) -> None:
+            nonlocal left, begun
             with self._stores.lend(len(left)) as stores:
+                if not begun and len(stores) < self._stores.size:
+                    # with the other stores in use, cutting would only make more calls
+                    left = calls(len(stores))
+                begun = True
                 self._fetch(stores, left, server_level, arrived)
 
         try:
@@ -155,7 +160,7 @@ class OmeroSource:
                 raise
             # A server may keep pixels otherwise than it looks: every one gives tiles.
             self._own_planes = False
-            left, done = calls(), 0
+            left, done, begun = calls(self._stores.size), 0, False
             self._session.call(f"reading {self._name}", fetch)
 
     def close(self) -> None:
