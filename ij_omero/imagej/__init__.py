@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._modules import find_module, modules, run_module
     from ._python_modules import register_module, unregister_module
     from ._result import ModuleResult
+    from ._roi_files import read_roi_file, write_roi_file
     from ._rois import from_imagej_rois, to_imagej_rois
     from ._runtime import EMBEDDED, HEAP_VARIABLE, IMAGEJ_VARIABLE, Runtime, current, start
     from ._scripts import describe_script, run_script
@@ -61,6 +62,7 @@ _HOMES = {
     "is_dataset": "_imageplus",
     "is_imageplus": "_imageplus",
     "modules": "_modules",
+    "read_roi_file": "_roi_files",
     "register_addresses": "_addresses",
     "register_module": "_python_modules",
     "run_macro": "_macros",
@@ -78,6 +80,7 @@ _HOMES = {
     "to_roi_tree": "_masks",
     "to_scijava_table": "_tables",
     "unregister_module": "_python_modules",
+    "write_roi_file": "_roi_files",
 }
 
 __all__ = [
@@ -112,6 +115,7 @@ __all__ = [
     "is_dataset",
     "is_imageplus",
     "modules",
+    "read_roi_file",
     "register_addresses",
     "register_module",
     "run_macro",
@@ -129,6 +133,7 @@ __all__ = [
     "to_roi_tree",
     "to_scijava_table",
     "unregister_module",
+    "write_roi_file",
 ]
 
 

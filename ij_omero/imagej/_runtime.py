@@ -31,6 +31,8 @@ _lock = threading.RLock()
 _preferences_log: Any = None
 _current: Runtime | None = None
 _DISPOSE_S = 5.0
+# Signals stay Python's: at SIGTERM a JVM would end itself under a Python that still runs, and the process crashed.
+_OWN_SIGNALS = "-Xrs"
 # Compiling hot code again and better, and collecting garbage by several threads, pay after seconds only.
 _BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _QUEUE_MS = 2000
@@ -306,7 +308,7 @@ def _start_pyimagej(endpoint: str, max_heap: str | None) -> Runtime:
             f"{endpoint!r} is no folder, so PyImageJ must resolve it, and PyImageJ is not installed: "
             "pip install 'ij-omero[fiji]', or name a Fiji folder"
         ) from error
-    for option in _heap_options(max_heap):
+    for option in (_OWN_SIGNALS, *_heap_options(max_heap)):
         scyjava.config.add_option(option)
     try:
         gateway = imagej.init(endpoint, mode="headless")
@@ -325,6 +327,7 @@ def _start_jvm(java: Java, jars: Sequence[Path], max_heap: str | None, options: 
 
     arguments = [
         "-Djava.awt.headless=true",
+        _OWN_SIGNALS,
         # Java asks the user database, not $HOME, and complains where that names no folder
         f"-Duser.home={Path.home()}",
         "--add-opens=java.base/java.lang=ALL-UNNAMED",

@@ -57,6 +57,24 @@ print("done", result.image.pixels.shape, flush=True)
     assert "FATAL" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("handler", "code", "told"),
+    [("", -15, ""), ("signal.signal(15, lambda *_: (print('mine'), exit(9)))", 9, "mine\n")],
+)
+def test_a_signal_ends_the_process_as_without_java(handler: str, code: int, told: str) -> None:
+    script = f"""
+import os, signal
+from ij_omero import imagej
+{handler}
+imagej.run_macro('return "x";')
+os.kill(os.getpid(), signal.SIGTERM)
+while True:
+    signal.pause()
+"""
+    done = run_script(script, timeout=40)
+    assert (done.returncode, done.stdout) == (code, told), done.stderr
+
+
 def test_nothing_starts_at_import() -> None:
     done = run_script("import sys, ij_omero.imagej; ij_omero.imagej.ModuleDescription; print('jpype' in sys.modules)")
     assert done.stdout == "False\n"
