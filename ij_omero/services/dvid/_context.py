@@ -82,11 +82,12 @@ class Context:
 
     def stamp(self, uuid: str, name: str) -> Stamp:
         """Return what answers about an instance at a version depend on."""
-        state = self.store.state
         known = self._stamps.get((uuid, name))
-        if known is not None and known.state == state:
+        if known is not None and known.state == self.store.state:
             return known
         with self.store.reading(uuid, name) as place:
+            # What is read, not `state`: that tells of a commit a moment before readers see it
+            state = place.transaction.id()
             key = (place.instance.number, place.ancestry[0].number, place.blocks.writes, place.changes)
             found = Stamp(state, place.instance, key)
         if len(self._stamps) >= KEPT_STAMPS:

@@ -66,7 +66,7 @@ class Database:
 
     @property
     def state(self) -> int:
-        """A number that differs after every commit, of other processes too."""
+        """The number of the last commit of any process; readers see it a moment later."""
         return int(self._environment.info()["last_txnid"])
 
     @contextmanager

@@ -106,7 +106,7 @@ class VoxelStore:
 
     @property
     def state(self) -> int:
-        """A number that differs after every change by any process."""
+        """The number of the last change by any process; readers see it a moment later."""
         return self._database.state
 
     def close(self) -> None:
