@@ -14,11 +14,14 @@ from ._primitive_arrays import from_java_array
 from ._runtime import java_class
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from ij_omero.model import Quantity
 
 AXES = {"X": "X", "Y": "Y", "Z": "Z", "Channel": "C", "Time": "T"}
+_UNKNOWN = "Unknown"
 _PIXEL_TYPES = {
     "BitType": PixelType.BIT,
     "NativeBoolType": PixelType.BIT,
@@ -34,28 +37,42 @@ _PIXEL_TYPES = {
 
 
 def dataset_axes(dataset: Any) -> dict[str, int]:
-    """Return the dimension of each axis X, Y, Z, C, T that a Dataset has.
+    """Return the dimension of each axis X, Y, Z, C, T that a Dataset has; `axis_letters` says which."""
+    dimensions = range(int(dataset.numDimensions()))
+    labels = [str(dataset.axis(dimension).type().getLabel()) for dimension in dimensions]
+    lengths = [int(dataset.dimension(dimension)) for dimension in dimensions]
+    letters = axis_letters(labels, lengths, f"the Dataset {dataset.getName()}")
+    return {letter: dimension for dimension, letter in enumerate(letters) if letter is not None}
+
+
+def axis_letters(labels: Sequence[str], lengths: Sequence[int], what: str) -> list[str | None]:
+    """Return which of X, Y, Z, C, T each axis of ImageJ is.
+
+    Axes of unknown kind, as images have that ImageJ made without saying what their axes are, become the first that are
+    free. None is an axis of length 1 that none of them is.
 
     Raises
     ------
     InvalidInputError
-        An axis of another kind with more than one position, or no X and Y.
+        Another kind of axis, one that is there twice, more axes than five, or no X and Y.
     """
-    axes: dict[str, int] = {}
-    for dimension in range(int(dataset.numDimensions())):
-        label = str(dataset.axis(dimension).type().getLabel())
-        axis = AXES.get(label)
-        if axis is None or axis in axes:
-            if int(dataset.dimension(dimension)) == 1:
-                continue
+    letters: list[str | None] = []
+    for label, length in zip(labels, lengths, strict=True):
+        letter = AXES.get(label)
+        if (letter is None or letter in letters) and label != _UNKNOWN and length != 1:
             raise InvalidInputError(
-                f"the Dataset {dataset.getName()} has an axis {label!r} that OMERO's images lack; "
-                "expected X, Y, Channel, Z and Time, each once"
+                f"{what} has an axis {label!r} that OMERO's images lack; expected X, Y, Channel, Z and Time, each once"
             )
-        axes[axis] = dimension
-    if "X" not in axes or "Y" not in axes:
-        raise InvalidInputError(f"the Dataset {dataset.getName()} has no X and Y axes")
-    return axes
+        letters.append(None if letter in letters else letter)
+    free = [letter for letter in "XYZCT" if letter not in letters]
+    for number, (label, length) in enumerate(zip(labels, lengths, strict=True)):
+        if label == _UNKNOWN and free:
+            letters[number] = free.pop(0)
+        elif label == _UNKNOWN and length != 1:
+            raise InvalidInputError(f"{what} has {len(labels)} axes, more than X, Y, Z, C and T of OMERO's images")
+    if "X" not in letters or "Y" not in letters:
+        raise InvalidInputError(f"{what} has no X and Y axes")
+    return letters
 
 
 def dataset_pixel_type(dataset: Any) -> PixelType:

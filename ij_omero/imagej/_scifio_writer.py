@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ij_omero.errors import InvalidInputError
 from ij_omero.model import ImageDescription, PixelType
 
 from ._addresses import address_or_error, location_of
 from ._calibration import quantity_of
-from ._dataset_planes import AXES
+from ._dataset_planes import axis_letters
 from ._image_array import ImageArray
 from ._primitive_arrays import from_java_array
 from ._runtime import java_class
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from ij_omero.model import ImageAddress
 
     from ._addresses import Doors
-
-_FREE = ("Z", "C", "T")
 
 
 class AddressWriter(FormatPart):
@@ -134,8 +133,7 @@ class _Planes:
     Parameters
     ----------
     metadata
-        SCIFIO's ``ImageMetadata``. Axes that OMERO's images lack become the first of Z, C, T that is free, and lengthen
-        C where none is.
+        SCIFIO's ``ImageMetadata``.
     """
 
     def __init__(self, metadata: Any) -> None:
@@ -143,7 +141,7 @@ class _Planes:
         self._pixel_type = _pixel_types()[int(metadata.getPixelType())]
         self._lengths = [int(length) for length in metadata.getAxesLengths()]
         self._planar = len(metadata.getAxesPlanar())
-        self._letters = _letters([str(axis.type().getLabel()) for axis in metadata.getAxes()])
+        self._letters = _letters([str(axis.type().getLabel()) for axis in metadata.getAxes()], self._lengths)
         sizes = dict.fromkeys("XYZCT", 1)
         for letter, length in zip(self._letters, self._lengths, strict=True):
             sizes[letter] *= length
@@ -199,19 +197,17 @@ class _Planes:
 _FIELDS = ("physical_size_x", "physical_size_y", "physical_size_z", "time_increment")
 
 
-def _letters(labels: list[str]) -> list[str]:
+def _letters(labels: list[str], lengths: list[int]) -> list[str]:
     """Return a letter of XYZCT for each axis."""
     # ImgSaver splits an axis of channels into "Channel" and "Channel-planes"
-    known = ["C" if label.startswith("Channel") else AXES.get(label) for label in labels]
-    if "X" not in known or "Y" not in known:
-        raise java_class("io.scif.FormatException")(
-            f"an image needs the axes X and Y; this one has {', '.join(labels)}"
-        )
-    free = [letter for letter in _FREE if letter not in known]
-    letters = []
-    for letter in known:
-        letters.append(letter or (free.pop(0) if free else "C"))
-    return letters
+    split = [label for label in labels if label != "Channel" and label.startswith("Channel")]
+    kept = [(label, length) for label, length in zip(labels, lengths, strict=True) if label not in split]
+    try:
+        found = iter(axis_letters([label for label, _ in kept], [length for _, length in kept], "the image"))
+    except InvalidInputError as error:
+        raise java_class("io.scif.FormatException")(str(error)) from error
+    # what is left is of length 1, so it counts for nothing
+    return ["C" if label in split else next(found) or "C" for label in labels]
 
 
 def _pixel_types() -> dict[int, PixelType]:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from ij_omero import imagej
 from ij_omero.errors import InvalidInputError, UnsupportedPixelTypeError
+from ij_omero.imagej._runtime import java_class
 from ij_omero.model import Channel, ImageDescription, PixelType, Quantity
 
 pytestmark = pytest.mark.jvm
@@ -87,3 +90,52 @@ def test_what_is_no_image_is_refused() -> None:
         imagej.to_imageplus(np.zeros((3, 3), np.uint16), described())
     with pytest.raises(UnsupportedPixelTypeError, match="complex"):
         imagej.to_imageplus(np.zeros((3, 3), np.complex64))
+
+
+def dataset_with(kinds: list[str], sizes: list[int]) -> Any:
+    """Return a Dataset of bytes 0, 1, 2, ... whose axes are of the named kinds."""
+    import jpype
+
+    pixels = np.arange(np.prod(sizes), dtype=np.uint8)
+    image = java_class("net.imglib2.img.array.ArrayImgs").unsignedBytes(
+        jpype.JArray(jpype.JByte)(pixels.view(np.int8).tolist()), jpype.JArray(jpype.JLong)(sizes)
+    )
+    axes = java_class("net.imagej.axis.Axes")
+    linear = java_class("net.imagej.axis.DefaultLinearAxis")
+    made = [linear(axes.unknown() if kind == "?" else axes.get(kind)) for kind in kinds]
+    calibrated = jpype.JArray(jpype.JClass("net.imagej.axis.CalibratedAxis"))(made)
+    image_plus = jpype.JClass("net.imagej.ImgPlus")(image, "odd", calibrated)
+    return imagej.start().service("net.imagej.DatasetService").create(image_plus)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "shape"),
+    [
+        (["X", "Y", "?"], (1, 1, 4, 3, 2)),
+        (["X", "Y", "Z", "?"], (1, 5, 4, 3, 2)),
+        (["?", "?", "Time"], (4, 1, 1, 3, 2)),
+        (["Y", "X", "Channel"], (1, 4, 1, 2, 3)),
+    ],
+)
+def test_axes_of_unknown_kind_become_the_first_that_are_free(kinds: list[str], shape: tuple[int, ...]) -> None:
+    sizes = [2, 3, 4, 5][: len(kinds)]
+    array = imagej.from_dataset(dataset_with(kinds, sizes))
+    assert array.pixels.shape == shape
+    expected = np.arange(np.prod(sizes), dtype=np.uint8)
+    if kinds[0] == "Y":
+        expected = expected.reshape((*shape[:3], 3, 2)).swapaxes(-1, -2)
+    np.testing.assert_array_equal(array.pixels, expected.reshape(shape))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (["X", "Y", "Z", "Channel", "Time", "?"], "has 6 axes"),
+        (["X", "Y", "Lifetime"], "'Lifetime'"),
+        (["X", "Y", "Z", "Z"], "each once"),
+        (["X", "Z"], "no X and Y"),
+    ],
+)
+def test_axes_that_omero_lacks_are_refused(kinds: list[str], told: str) -> None:
+    with pytest.raises(InvalidInputError, match=told):
+        imagej.from_dataset(dataset_with(kinds, [2] * len(kinds)))
