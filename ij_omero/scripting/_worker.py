@@ -29,6 +29,7 @@ _DEFAULT_MEMORY = 4 << 30
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _DEFAULT_IDLE_S = 600.0
 _ANSWER_S = 5.0
+_LOOK_UP_S = 0.5
 
 
 class Worker:
@@ -48,10 +49,11 @@ class Worker:
         self._listening = listening
         self._idle_s = idle_s
         self._largest = largest
-        self._waiting: queue.Queue[tuple[socket.socket, list[int], dict[str, Any]] | None] = queue.Queue()
+        self._waiting: queue.Queue[tuple[socket.socket, list[int], dict[str, Any]]] = queue.Queue()
         self._lock = threading.Lock()
         self._busy = False
         self._running = False
+        self._stopping = False
         self._jobs = 0
         self._since = time.monotonic()
 
@@ -60,13 +62,14 @@ class Worker:
         signal.signal(signal.SIGINT, self._break_off)
         signal.signal(signal.SIGTERM, self._break_off)
         threading.Thread(target=self._listen, name="worker: listen", daemon=True).start()
-        while True:
+        while not self._stopping:
             try:
-                taken = self._waiting.get(timeout=self._idle_s)
+                # short waits: a signal may be given to one of Java's threads, which wakes nobody up here
+                taken = self._waiting.get(timeout=_LOOK_UP_S)
             except queue.Empty:
-                return
-            if taken is None:
-                return
+                if not self._busy and time.monotonic() - self._since >= self._idle_s:
+                    return
+                continue
             status = self._run(*taken)
             with self._lock:
                 self._busy = False
@@ -77,8 +80,7 @@ class Worker:
     def _break_off(self, number: int, frame: FrameType | None) -> None:
         if self._running:
             raise KeyboardInterrupt(f"signal {number}")
-        if number == signal.SIGTERM:
-            self._waiting.put(None)
+        self._stopping = self._stopping or number == signal.SIGTERM
 
     def _listen(self) -> None:
         while True:
@@ -122,7 +124,7 @@ class Worker:
             state = {"pid": os.getpid(), "busy": self._busy, "jobs": self._jobs, "memory": memory_used()}
             send(connection, {**state, "ends_in": max(0.0, self._idle_s - idle), "prefix": sys.prefix})
             if message.get("command") == "stop":
-                self._waiting.put(None)
+                self._stopping = True
 
     def _watch(self, connection: socket.socket) -> None:
         """Break off the job whose own process ends, for example since it ran into the server's time limit."""
