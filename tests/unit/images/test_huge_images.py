@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
-import dask
+import dask.array
 import numpy as np
 import pytest
 import xarray  # noqa: F401 - to_xarray would load it while memory is watched
