@@ -84,6 +84,8 @@ def wrapped_modules(
 
 def _runs_on_a_server(module: ModuleDescription) -> bool:
     """Tell whether a module does anything without a screen, a person and that person's files."""
+    if module.kind == "python" and module.menu[0] == "File":  # importing from OMERO, and exporting to it
+        return False
     return module.runs_headless and not (module.kind == "imagej1" and module.menu_path.startswith(_FOR_PEOPLE))
 
 
