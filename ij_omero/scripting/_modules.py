@@ -12,7 +12,7 @@ from ij_omero.errors import IJOmeroError, InvalidInputError
 from ij_omero.model import Roi, Table
 
 from ._description import TITLE, WrappedModule, wrap
-from ._python_functions import FUNCTION, find_function, run_function
+from ._python_functions import FUNCTION, find_function, is_omero_script, parsed, registers_functions, run_function
 from ._system_information import SYSTEM_INFORMATION, system_information
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ def find_wrapped_module(identifier: str) -> WrappedModule:
 def script_modules(folder: Path | str) -> list[WrappedModule]:
     """Return descriptions of the macros and ``#@`` scripts below a folder, its folders as their menus.
 
+    Files in Python 3 that make OMERO scripts or functions of their own are passed over.
+
     Raises
     ------
     InvalidInputError
@@ -133,7 +135,12 @@ def script_modules(folder: Path | str) -> list[WrappedModule]:
     if not root.is_dir():
         raise InvalidInputError(f"{root} is no folder; name one with ImageJ macros (.ijm) or #@ scripts in it")
     found = sorted(path for path in root.rglob("*") if path.suffix in SCRIPT_SUFFIXES and path.is_file())
-    return [script_module(path, root) for path in found]
+    return [script_module(path, root) for path in found if path.suffix != ".py" or not _is_of_python(path)]
+
+
+def _is_of_python(path: Path) -> bool:
+    tree = parsed(path.read_bytes())
+    return tree is not None and (is_omero_script(tree) or registers_functions(tree))
 
 
 def script_module(path: Path, root: Path | None = None) -> WrappedModule:

@@ -29,6 +29,26 @@ FUNCTION = "function:"
 _REGISTER = "register_module"
 
 
+def parsed(content: bytes) -> ast.Module | None:
+    """Return a Python file's syntax tree; None of a Jython script, which is not this Python's throughout."""
+    try:
+        return ast.parse(content)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def is_omero_script(tree: ast.Module) -> bool:
+    """Tell whether a Python file imports ``omero.scripts``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and any(one.name == "omero.scripts" for one in node.names):
+            return True
+        if isinstance(node, ast.ImportFrom) and (
+            node.module == "omero.scripts" or (node.module == "omero" and any(n.name == "scripts" for n in node.names))
+        ):
+            return True
+    return False
+
+
 def registers_functions(tree: ast.Module) -> bool:
     """Tell whether a Python file imports what makes modules of functions."""
     return any(

@@ -7,7 +7,6 @@ as it is.
 
 from __future__ import annotations
 
-import ast
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from ij_omero.errors import IJOmeroError, InvalidInputError
 
 from ._modules import SCRIPT, SCRIPT_SUFFIXES, script_module
-from ._python_functions import FUNCTION, function_modules, registers_functions
+from ._python_functions import FUNCTION, function_modules, is_omero_script, parsed, registers_functions
 from ._record import digest
 
 if TYPE_CHECKING:
@@ -146,8 +145,8 @@ def _take(
     made = _made_of(path, installed)
     if made and made.issubset(intact):
         return made
-    tree = _parsed(content) if path.suffix == ".py" else None
-    if tree is not None and _is_omero_script(tree):
+    tree = parsed(content) if path.suffix == ".py" else None
+    if tree is not None and is_omero_script(tree):
         menu = (*path.parent.relative_to(root).parts, path.stem.replace("_", " ").strip())
         scan.copies[f"{COPIED}{path}"] = (menu, content)
         return {f"{COPIED}{path}"}
@@ -157,26 +156,6 @@ def _take(
         described = [script_module(path, root)]
     scan.modules += described
     return {one.identifier for one in described}
-
-
-def _parsed(content: bytes) -> ast.Module | None:
-    """Return a Python file's syntax tree; None of a Jython script, which is not this Python's throughout."""
-    try:
-        return ast.parse(content)
-    except (SyntaxError, ValueError):
-        return None
-
-
-def _is_omero_script(tree: ast.Module) -> bool:
-    """Tell whether a Python file imports ``omero.scripts``."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(one.name == "omero.scripts" for one in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom) and (
-            node.module == "omero.scripts" or (node.module == "omero" and any(n.name == "scripts" for n in node.names))
-        ):
-            return True
-    return False
 
 
 def folders_signature(folders: Iterable[Path | str]) -> dict[str, tuple[int, int]]:

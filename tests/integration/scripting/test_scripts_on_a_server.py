@@ -17,7 +17,6 @@ from ij_omero.scripting import (
     launch,
     list_scripts,
     remove_scripts,
-    script_modules,
 )
 from ij_omero.scripting._command import run_omero
 
@@ -54,9 +53,9 @@ def omerodir(omero_server: LocalServer) -> Path:
 def scripts(omero_server: LocalServer, omerodir: Path) -> Iterator[dict[str, int]]:
     """The ids of wrappers by their path below the namespace, without ``.py``."""
     before = content(omerodir / "lib")
-    modules = [*COMMANDS, *script_modules(MACROS)]
-    installed = install_scripts(omerodir, modules, namespace=NAMESPACE)
-    assert len(installed.scripts) == len(modules)
+    installed = install_scripts(omerodir, COMMANDS, folders=[MACROS], namespace=NAMESPACE)
+    assert len(installed.scripts) == len(COMMANDS) + len(list(MACROS.iterdir()))
+    assert installed.problems == ()
     listed = list_scripts(host=omero_server.host, port=omero_server.port, user="root", password=omero_server.password)
     prefix = f"/{NAMESPACE}/"
     yield {path.removeprefix(prefix).removesuffix(".py"): number for path, number in listed.items() if prefix in path}
