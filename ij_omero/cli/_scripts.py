@@ -12,6 +12,7 @@ from ij_omero.errors import InvalidInputError, ScriptError
 
 from ._app import EXIT_ERROR, EXIT_OK, Command
 from ._output import json_option, print_json, print_table
+from ._scripts_worker import worker_command
 
 if TYPE_CHECKING:
     from ij_omero.scripting import InstallReport
@@ -44,6 +45,9 @@ def _folder(given: str | None) -> str:
     return folder
 
 
+scripts_command.add_command(worker_command)
+
+
 @scripts_command.command("generate", cls=Command)
 @_omerodir
 @_namespace
@@ -64,6 +68,12 @@ def _folder(given: str | None) -> str:
     metavar="DIR",
     help="The ImageJ or Fiji folder that the scripts use.  [default: the OMERODIR's, else the one used here]",
 )
+@click.option(
+    "--warm",
+    type=float,
+    metavar="SECONDS",
+    help="Keep ImageJ for so long after a job, for the next.  [default: no]",
+)
 @click.option("--install-imagej", is_flag=True, help="First put an ImageJ into OMERODIR/lib, unless one is there.")
 @_dry_run
 @json_option
@@ -71,6 +81,7 @@ def generate_command(
     omerodir: str | None,
     namespace: str,
     imagej: str | None,
+    warm: float | None,
     install_imagej: bool,
     modules: tuple[str, ...],
     folders: tuple[str, ...],
@@ -101,7 +112,11 @@ def generate_command(
             folder,
             list(modules) or None,
             folders=folders,
-            environment={**scripting.server_environment(), **found},
+            environment={
+                **scripting.server_environment(),
+                **found,
+                **({"IJ_OMERO_WARM": f"{warm:g}"} if warm else {}),
+            },
             namespace=namespace,
             include_interactive=include_all,
             force=force,
