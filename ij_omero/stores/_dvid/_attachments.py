@@ -66,8 +66,8 @@ class ImageValues:
 
     def save_rois(self, rois: Sequence[Roi]) -> list[int | str]:
         """Add ROIs."""
-        first = 1 + sum(len(roi.shapes) + 1 for roi in self.rois())
-        added = numbered(rois, first)
+        # other writers may be at work: no number that can be counted up from is ours alone
+        added = numbered(rois, 1 + (secrets.randbits(40) << 20))
         key = f"rois/{self._name}/{self._next('rois')}"
         block = {"format": 1, "rois": [roi_to_json(roi) for roi in added]}
         self._client.set_value(self._uuid, VALUES, key, json_text(block).encode())
