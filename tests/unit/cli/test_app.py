@@ -27,6 +27,8 @@ COMMANDS = [
     "view",
     "crop",
     "imgdata",
+    "omeis",
+    "dvid",
     "run",
     "modules",
     "edits",
