@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import statistics
 import sys
 import tempfile
@@ -29,6 +30,7 @@ sys.path.append(sys.path.pop(0))
 from _measured import Table
 
 from ij_omero.cells import CellCache
+from ij_omero.images import Connection
 from ij_omero.localserver import LocalServer
 from ij_omero.model import ImageDescription, KeyValue, PixelType, PlaneIndex, Quantity, Region
 from ij_omero.pixels import read_array, write_array
@@ -318,6 +320,27 @@ def writing(bench: Bench) -> None:
         bench.store.delete(image_id)
 
 
+def opening_calls(bench: Bench, server: LocalServer, folder: Path) -> None:
+    """Count what opening sends, in Ice's own record of a connection made for that."""
+    import omero
+
+    from ij_omero.stores import OmeroStore
+
+    record = folder / "ice.log"
+    tracing = {"Ice.Trace.Protocol": "1", "Ice.LogFile": str(record)}
+    client = omero.client(host=server.host, port=server.port, pmap=tracing)
+    try:
+        client.createSession("root", server.password)
+        with Connection(OmeroStore.of_client(client)) as connection:
+            list(connection.list_images())  # the session's first question is not opening's
+            before = record.stat().st_size
+            connection.open_image(bench.image_id)
+            sent = record.read_text(encoding="utf-8")[before:].count("request id") // 2  # each comes back
+            bench.table.row("calls to the server that opening an image takes", "calls", sent, goal=3)
+    finally:
+        client.closeSession()
+
+
 def opening(bench: Bench) -> None:
     peer = lambda: bench.gateway.getObject("Image", bench.image_id).getPrimaryPixels().getSizeX()  # noqa: E731
     ours, theirs = bench.table.seconds(lambda: bench.store.open(bench.image_id).close(), peer)
@@ -329,8 +352,10 @@ def run(server: LocalServer, table: Table, options: argparse.Namespace, folder: 
     bench = Bench(server, table, options.size, options.planes)
     raw = RawPair(bench)
     np.testing.assert_array_equal(raw.planes([0, 1]), bench.pixels[0, 0, :2])
-    print(f"uint16 {options.size} x {options.size} x {options.planes}, {bench.megabytes:.0f} MB", flush=True)
+    size = f"uint16 {options.size} x {options.size} x {options.planes}, {bench.megabytes:.0f} MB"
+    print(f"{size}, medians of {options.repeats} in alternation, load {os.getloadavg()[0]:.1f}", flush=True)
     try:
+        opening_calls(bench, server, folder)
         opening(bench)
         reading(bench, raw)
         cells(bench, raw, folder)
@@ -370,7 +395,8 @@ def main() -> None:
         for server in servers(table.options.home):
             run(server, table, table.options, Path(folder))
     ratios = [row["ratio"] for row in table.rows if row["ratio"]]
-    print(f"median ratio {statistics.median(ratios):.2f}, {time.monotonic() - began:.0f} s")
+    told = f"median ratio {statistics.median(ratios):.2f}, {time.monotonic() - began:.0f} s"
+    print(f"{told}, load {' '.join(f'{load:.1f}' for load in os.getloadavg())} (1, 5, 15 min)")
     table.finish()
 
 
