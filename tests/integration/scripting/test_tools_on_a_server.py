@@ -182,3 +182,36 @@ def test_rois_and_tables_are_exported(scripts: dict[str, int], user: OmeroUser) 
     assert (values["image_id"], values["image"]) == (str(image_id), "cell 0")
     assert names[1].startswith(f"tables/{image_id}_")
     assert float(dict(zip(table[0].split(","), table[1].split(","), strict=True))["Area"]) == 64
+
+
+def test_the_server_follows_a_folder_of_macros(omero_server: LocalServer, user: OmeroUser, tmp_path: Path) -> None:
+    omerodir, namespace = omero_server.status().omerodir, "ij_omero_lab"
+    before = content(omerodir / "lib")
+
+    def listed() -> set[str]:
+        return {path for path in list_scripts(**login_of(user)) if namespace in path}
+
+    def update() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ij_omero", "scripts", "update", str(omerodir), "--namespace", namespace]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    first, second = tmp_path / "First.ijm", tmp_path / "Lab" / "Second.ijm"
+    first.write_text(
+        "#@ Dataset image\n#@ Double (value=3) amount\nrun('Add...', 'value=' + amount);".replace("'", '"')
+    )
+    done = run("gen-scripts", str(omerodir), "--namespace", namespace, "--scripts", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert listed() == {f"/{namespace}/First.py"}
+    second.parent.mkdir()
+    second.write_text('#@output String said\nsaid = "hello";')
+    done = update()
+    assert done.returncode == 0, done.stderr
+    assert listed() == {f"/{namespace}/First.py", f"/{namespace}/Lab/Second.py"}
+    assert launch(f"/{namespace}/Lab/Second.py", {}, **login_of(user)).outputs["Said"] == "hello"
+    first.unlink()
+    assert "First.py removed" in update().stdout
+    assert listed() == {f"/{namespace}/Lab/Second.py"}
+    removed = [sys.executable, "-m", "ij_omero", "scripts", "remove", str(omerodir), "--namespace", namespace]
+    assert subprocess.run(removed, capture_output=True).returncode == 0
+    assert listed() == set()
+    assert content(omerodir / "lib") == before
