@@ -87,7 +87,7 @@ def render_planes(
     sums = np.empty((3, _band_rows(shape), shape[1]), np.uint8)
     for rows in _bands(shape):
         band = sums[:, : rows.stop - rows.start]
-        band.fill(0)
+        worker.begin(band)
         for plane, quantizer, mixer in prepared:
             worker.add(plane[rows], quantizer, mixer, band)
         worker.finish(band, out[rows])

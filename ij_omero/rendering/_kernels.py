@@ -26,7 +26,10 @@ KERNELS = ("auto", "numba", "numpy")
 
 
 class Kernel(Protocol):
-    """Adds channels up, band by band."""
+    """Adds channels up, band by band; used by one thread."""
+
+    def begin(self, sums: npt.NDArray[np.uint8]) -> None:
+        """Make sums (3, Y, X) ready for a band."""
 
     def add(
         self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint8]
@@ -84,15 +87,22 @@ class NumpyKernel:
     """The kernel that is always there."""
 
     def __init__(self) -> None:
+        self._fresh: set[int] = set()
         self._make_buffers(0)
 
     def _make_buffers(self, size: int) -> None:
+        # reused for every band: fresh memory costs more than the arithmetic in it
         self._floats = np.empty(size, np.float32)
+        self._kept: npt.NDArray[Any] = np.empty(0, np.uint16)
         self._levels, self._shares, self._room = (np.empty(size, np.uint8) for _ in range(3))
 
     @staticmethod
     def _part(buffer: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
         return buffer[: shape[0] * shape[1]].reshape(shape)
+
+    def begin(self, sums: npt.NDArray[np.uint8]) -> None:
+        """Note that the sums hold nothing yet; what is added first is copied."""
+        self._fresh = set(range(len(sums)))
 
     def add(
         self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint8]
@@ -110,6 +120,10 @@ class NumpyKernel:
                 np.add(floats, SHARE_OFFSET, out=floats)
                 np.copyto(added, floats, casting="unsafe")
             total, room = sums[component], self._part(self._room, levels.shape)
+            if component in self._fresh:
+                self._fresh.remove(component)
+                np.copyto(total, added)
+                continue
             # an addition in 8 bits that stays at 255 is faster than one in 16 bits that is clipped later
             np.invert(total, out=room)
             np.minimum(room, added, out=room)
@@ -123,20 +137,35 @@ class NumpyKernel:
         if quantizer.lookup is Lookup.STEPS:
             steps = steps_of(pixels, quantizer, np.empty(pixels.shape, np.float64))
             quantizer.table.take(steps, out=levels, mode="wrap")  # never needed, but faster than the check
-        elif quantizer.single is not None:
-            np.subtract(pixels, np.float32(quantizer.start), out=floats, dtype=np.float32)
-            np.multiply(floats, np.float32(quantizer.scale), out=floats)
-            np.add(floats, np.float32(quantizer.single), out=floats)
-            np.clip(floats, np.float32(0), np.float32(255.5), out=floats)
+        elif (single := quantizer.single) is not None:
+            if single.limits is not None:  # cheaper in whole numbers than after the multiplication
+                kept = self._kept_like(pixels)
+                np.clip(pixels, *(pixels.dtype.type(limit) for limit in single.limits), out=kept)
+                np.copyto(floats, kept)
+            else:
+                np.copyto(floats, pixels)
+            np.multiply(floats, single.factor, out=floats)
+            np.add(floats, single.offset, out=floats)
+            if single.limits is None:
+                np.clip(floats, np.float32(0), np.float32(255.5), out=floats)
             np.copyto(levels, floats, casting="unsafe")
+            there = self._part(self._room, pixels.shape)
+            for value, step in zip(single.values, single.steps, strict=True):
+                np.equal(pixels, value, out=there.view(np.bool_))
+                (np.add if step == 1 else np.subtract)(levels, there, out=levels)
             if quantizer.inverted:
-                np.subtract(255, levels, out=levels)
+                np.invert(levels, out=levels)
         else:
             index = pixels if quantizer.first == 0 else pixels.astype(np.int32) - quantizer.first
             quantizer.table.take(index, out=levels, mode="wrap")  # never needed, but faster than the check
         return levels
 
+    def _kept_like(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if self._kept.dtype != pixels.dtype or self._kept.size < pixels.size:
+            self._kept = np.empty(pixels.size, pixels.dtype.newbyteorder("="))
+        return self._part(self._kept, pixels.shape)
+
     def finish(self, sums: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
         """Write the sums as (Y, X, 3)."""
         for component in range(3):
-            out[:, :, component] = sums[component]
+            out[:, :, component] = 0 if component in self._fresh else sums[component]

@@ -65,6 +65,26 @@ def _add_linear(pixels, scale, intercept, inverted, mixes, tables, shares, sums)
 
 
 @_compiled
+def _add_single(pixels, factor, offset, values, steps, inverted, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
+    levels = np.empty(pixels.shape[1], np.uint8)
+    turn = np.uint8(255) if inverted else np.uint8(0)
+    lowest, highest = np.float32(0.0), np.float32(255.5)
+    for y in range(pixels.shape[0]):
+        row = pixels[y]
+        for x in range(row.size):
+            level = np.float32(row[x]) * factor + offset
+            levels[x] = np.uint8(np.int32(min(max(level, lowest), highest)))
+        for i in range(values.size):
+            value, step = values[i], steps[i]
+            for x in range(row.size):
+                levels[x] += step if row[x] == value else np.uint8(0)
+        if inverted:
+            for x in range(row.size):
+                levels[x] ^= turn
+        _mix_row(levels, mixes, tables, shares, sums, y)
+
+
+@_compiled
 def _add_table(pixels, first, table, mixes, tables, shares, sums):  # type: ignore[no-untyped-def]
     levels = np.empty(pixels.shape[1], np.uint8)
     for y in range(pixels.shape[0]):
@@ -107,6 +127,10 @@ def _finish(sums, out):  # type: ignore[no-untyped-def]
 class NumbaKernel:
     """Row by row through a buffer of grey levels that stays in the first cache."""
 
+    def begin(self, sums: npt.NDArray[np.uint8]) -> None:
+        """Clear the sums (3, Y, X)."""
+        sums.fill(0)
+
     def add(
         self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint8]
     ) -> None:
@@ -116,7 +140,11 @@ class NumbaKernel:
         if rows.dtype.kind == "b":
             rows = rows.view(np.uint8)
         colors = (mixer.codes, mixer.tables, mixer.shares, sums)
-        if quantizer.lookup is Lookup.LINEAR:
+        if quantizer.lookup is Lookup.LINEAR and (single := quantizer.single) is not None:
+            values = single.values.view(np.uint8) if single.values.dtype.kind == "b" else single.values
+            exact = (single.factor, single.offset, values, single.steps, quantizer.inverted)
+            _add_single(rows, *exact, *colors)
+        elif quantizer.lookup is Lookup.LINEAR:
             scale = quantizer.scale
             _add_linear(rows, scale, scale * quantizer.start, quantizer.inverted, *colors)
         elif quantizer.lookup is Lookup.TABLE:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     Curve = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 GREY_LEVELS = 256
-_OFFSETS = (0.5, 0.5 - 1e-4, 0.5 + 1e-4)
+_OFFSETS = (0.5 - 1e-4, 0.5, 0.5 + 1e-4)
+_MOST_EXCEPTIONS = 8
 FAMILIES = ("linear", "polynomial", "exponential", "logarithmic")
 _BRIGHTEST = GREY_LEVELS - 1
 
@@ -44,12 +45,28 @@ class Lookup(enum.IntEnum):
 
 
 @dataclass(frozen=True)
+class SinglePrecision:
+    """``floor(value * factor + offset)`` in single precision, clipped to 0 to 255.
+
+    ``limits`` are the last value of level 0 and the first of level 255 where values that were clipped to them need not
+    be clipped again, else None. Where a value lies just between two levels the rounding of double precision decides:
+    ``values`` are those for which this is another level, and ``steps`` what is to be added there, as uint8: 1, or 255
+    for one down.
+    """
+
+    factor: np.float32
+    offset: np.float32
+    limits: tuple[int, int] | None
+    values: npt.NDArray[Any]
+    steps: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class Quantizer:
     """A channel's way from pixel values to grey levels.
 
     The table holds inverted levels where the channel is inverted, and is there for LINEAR too: its first entry is for
-    the value ``first``. ``single`` is the offset with which ``floor((value - start) * scale + single)`` in single
-    precision equals it, None where there is no such offset.
+    the value ``first``. ``single`` gives the same levels before inversion, faster; None where it cannot.
     """
 
     lookup: Lookup
@@ -58,7 +75,7 @@ class Quantizer:
     first: int
     table: npt.NDArray[np.uint8]
     inverted: bool
-    single: float | None = None
+    single: SinglePrecision | None = None
 
     @property
     def last_step(self) -> int:
@@ -111,22 +128,35 @@ def _quantizer(
     if curve is not None or end <= start:
         return Quantizer(Lookup.TABLE, start, 1.0, first, table, inverted)
     scale = _BRIGHTEST / (end - start)
-    return Quantizer(Lookup.LINEAR, start, scale, first, table, inverted, _fitting_offset(values, levels, start, scale))
+    return Quantizer(
+        Lookup.LINEAR, start, scale, first, table, inverted, _in_single_precision(values, levels, start, scale, dtype)
+    )
 
 
-def _fitting_offset(
-    values: npt.NDArray[np.float64], levels: npt.NDArray[np.uint8], start: float, scale: float
-) -> float | None:
-    """Return the offset with which arithmetic in single precision gives exactly these levels, if there is one.
+def _in_single_precision(
+    values: npt.NDArray[np.float64], levels: npt.NDArray[np.uint8], start: float, scale: float, dtype: np.dtype[Any]
+) -> SinglePrecision | None:
+    """Return arithmetic in single precision that gives exactly these levels.
 
-    Where a value lies just between two levels, double precision decides; a lookup table may make very different
-    colours of neighbouring levels.
+    They must be the same, not only close: a lookup table may make very different colours of neighbouring levels.
     """
-    scaled = (values.astype(np.float32) - np.float32(start)) * np.float32(scale)
-    for offset in _OFFSETS:
-        if np.array_equal(np.clip(scaled + np.float32(offset), 0, 255.5).astype(np.uint8), levels):
-            return offset
-    return None
+    factor, singles = np.float32(scale), values.astype(np.float32)
+    best: SinglePrecision | None = None
+    for shift in _OFFSETS:
+        offset = np.float32(shift - scale * start)
+        found = np.clip(singles * factor + offset, 0, 255.5).astype(np.uint8)
+        wrong = np.flatnonzero(found != levels)
+        if len(wrong) > _MOST_EXCEPTIONS or (best is not None and len(wrong) >= len(best.values)):
+            continue
+        ends = max(0, int(np.argmax(levels > 0)) - 1), int(np.argmax(levels == levels[-1]))
+        low, high = (singles[end] * factor + offset for end in ends)
+        inside = levels[-1] == _BRIGHTEST and 0 <= low and high < GREY_LEVELS
+        limits = (int(values[ends[0]]), int(values[ends[1]])) if inside else None
+        steps = levels[wrong] - found[wrong]
+        if not np.isin(steps, (1, 255)).all():
+            continue
+        best = SinglePrecision(factor, offset, limits, values[wrong].astype(dtype), steps)
+    return best
 
 
 def _by_steps(start: float, end: float, curve: Curve | None, inverted: bool) -> Quantizer:

@@ -180,3 +180,24 @@ def test_minerva_composite_says_what_it_lacks() -> None:
         composite_minerva([], [])
     with pytest.raises(InvalidInputError, match="equal dimensions"):
         composite_minerva([np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8)], [ChannelRendering((0, 1))] * 2)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+@pytest.mark.parametrize("kernel", ["numpy", "numba"])
+def test_every_value_has_the_level_of_double_precision_also_between_two_levels(dtype: str, kernel: str) -> None:
+    """Single precision is used where it gives the same; ties are decided by how double precision rounds."""
+    limits = np.iinfo(dtype)
+    values = np.arange(limits.min, limits.max + 1).astype(dtype)[None]
+    random = np.random.default_rng(11)
+    windows = [(1000.0, 41000.0), (0.0, 51.0), (-100.0, 155.0), (3.0, 4.0), (0.25, 99.75), (limits.min, limits.max)]
+    windows += [tuple(sorted(random.uniform(limits.min, limits.max, 2))) for _ in range(6)]
+    for start, end in windows:
+        low, high = max(start, limits.min), min(end, limits.max)
+        if end - start > limits.max - limits.min or high <= low:
+            continue
+        slope = 255 / (high - low)
+        expected = np.clip(np.floor(slope * values.astype(float) - slope * low + 0.5), 0, 255)
+        expected[values >= high] = 255
+        expected[values < low] = 0
+        ours = render_planes([values], [ChannelRendering((start, end))], kernel=kernel)
+        np.testing.assert_array_equal(ours[..., 0], expected, err_msg=f"{start}:{end}")
