@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from ij_omero.cli._scripts import scripts_command
-from ij_omero.scripting import install_imagej, install_scripts, remove_imagej, server_imagej
+from ij_omero.scripting import existing_imagej, install_imagej, install_scripts, remove_imagej, server_imagej
 from ij_omero.scripting._description import WrappedModule
 
 TOOLS = Path(__file__).parents[3] / "scripts"
@@ -111,3 +111,47 @@ def test_removal_leaves_what_others_put_beside(omerodir: Path) -> None:
     (omerodir / "lib/scripts/imagej/Note.txt").write_text("mine")
     CliRunner().invoke(scripts_command, ["remove", str(omerodir)], standalone_mode=False)
     assert [path.name for path in (omerodir / "lib/scripts/imagej").iterdir()] == ["Note.txt"]
+
+
+@pytest.mark.parametrize(
+    ("given", "launcher", "used"),
+    [
+        ("Fiji.app", "Fiji.app/ImageJ-linux64", "Fiji.app"),
+        ("Fiji", "Fiji/fiji-linux-x64", "Fiji"),
+        (".", "Fiji.app/ImageJ-linux64", "Fiji.app"),
+        (".", "Fiji/fiji-linux-x64", "Fiji"),
+        ("Fiji.app", "Fiji.app/Contents/MacOS/fiji-macos", "Fiji.app"),
+    ],
+)
+def test_an_imagej_is_found_whatever_its_launcher_is_called(
+    tmp_path: Path, given: str, launcher: str, used: str
+) -> None:
+    program = tmp_path / launcher
+    program.parent.mkdir(parents=True)
+    program.touch()
+    (tmp_path / used / "jars").mkdir()
+    assert existing_imagej(tmp_path / given) == {"IJ_OMERO_IMAGEJ": str(tmp_path / used)}
+
+
+def test_imagej_home_without_an_imagej_is_told(omerodir: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run("gen-scripts", str(omerodir), "--module", "System Information", IMAGEJ_HOME=str(tmp_path / "empty"))
+    assert done.returncode == 1
+    assert "is no ImageJ or Fiji folder: there is no jars/ in it" in done.stderr
+    assert list((omerodir / "lib/scripts").iterdir()) == []
+
+
+def test_a_tool_whose_flag_lacks_its_value_says_so(omerodir: Path) -> None:
+    done = run("gen-scripts", str(omerodir), "--scripts")
+    assert (done.returncode, done.stderr) == (64, "gen-scripts: --scripts needs a value\n")
+
+
+def test_the_tool_takes_a_folder_of_scripts(omerodir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "Mine.py").write_text("import omero.scripts as scripts\n")
+    done = run("gen-scripts", str(omerodir), "--scripts", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "imagej/Mine.py written" in done.stdout and "1 scripts generated." in done.stdout
+    assert run("uninstall-imagej", str(omerodir)).returncode == 0
+    assert list((omerodir / "lib/scripts").iterdir()) == []
