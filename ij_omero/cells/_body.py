@@ -66,7 +66,9 @@ class CacheBody:
 
     def edit_digests(self) -> dict[int, int]:
         """Return the digests of all edited cells."""
-        return {**self.edits.digests, **self.unsaved()}
+        # in this order: what is stored meanwhile is in one of the two
+        unsaved = self.unsaved()
+        return {**self.edits.digests, **unsaved}
 
     def autosave(self) -> int:
         """Store the edits that are only in memory, and return how many cells that were."""
@@ -89,8 +91,12 @@ class CacheBody:
         self.prefetcher.stop()
         left = {} if discard else self.edit_digests()
         if left and left != self.saved:
-            self.autosave()
-            self.edits.sync()
+            try:
+                self.autosave()
+                self.edits.sync()
+            except BaseException:
+                self.prefetcher.resume()
+                raise
             name = self.source.description.name
             _log.warning("unsaved edits of %r are kept: `ij-omero edits recover %s`", name, self.edits.edit_id)
         else:

@@ -119,6 +119,7 @@ class CellCache:
         self._prefetcher = Prefetcher(source.hints.parallel)
         self._loader = CellLoader(source, self._grid, level, self._residents, self._edits, memory, self._prefetcher)
         self._lock = threading.Lock()
+        self._residents.store_soon = self._loader.store_soon
         self.body = CacheBody(source, self._dtype, self._residents, self._edits, self._loader, self._prefetcher)
         """The parts of the cache; not for users."""
         process_budget.add(self._residents)
@@ -214,11 +215,12 @@ class CellCache:
     @property
     def load_states(self) -> LoadStates:
         """How much is loaded and edited; looks at the pixels of every cell that can have been written to."""
+        unsaved = self.body.unsaved()
         spilled = set(self._edits.digests)
         return LoadStates(
             total=len(self._grid),
             loaded=len(self._entries),
-            edited=len(spilled | self.body.unsaved().keys()),
+            edited=len(spilled | unsaved.keys()),
             spilled=len(spilled),
             retired=self._residents.retired_count,
             reads=self._loader.reads,
@@ -357,7 +359,7 @@ class CellCache:
 
     def dirty_cells(self) -> list[int]:
         """Return the numbers of all cells with edits, in memory or on disk."""
-        return sorted(self._edits.digests.keys() | self.body.unsaved().keys())
+        return sorted(self.body.edit_digests())
 
     def autosave(self) -> int:
         """Store the edits that are only in memory, and return how many cells that were.
@@ -504,7 +506,9 @@ class CellCache:
         while True:
             entry = self._entries.get(index)
             if entry is None:
-                entry = self._loader.load(index, pixels if whole else None)
+                if whole and self._loader.create(index, pixels):
+                    return
+                entry = self._loader.load(index)
             within = Region(part.x - entry.region.x, part.y - entry.region.y, part.width, part.height)
             with entry.lock:
                 if not entry.gone:

@@ -91,21 +91,29 @@ class CellLoader:
         if self._closed:
             raise ReadError(f"the image {self._source.description.name!r} was closed; open it again")
 
-    def load(self, index: int, whole: npt.NDArray[Any] | None = None, face: ForeignCells | None = None) -> Entry:
+    def load(self, index: int, face: ForeignCells | None = None) -> Entry:
         """Return a cell, loaded where it is not in memory.
 
         Parameters
         ----------
         index
             The cell's number.
-        whole
-            Its pixels, where they need not be read since all of them are about to be written.
         face
             The other runtime that asks, where one does: what is read is at home there from the start.
         """
         if not 0 <= index < len(self._grid):
             self._grid.locate(index)  # raises
-        return self._load(index, whole, face, follow=whole is None)
+        return self._load(index, face, follow=True)
+
+    def create(self, index: int, pixels: npt.NDArray[Any]) -> bool:
+        """Make a cell of pixels that are written to all of it, without reading it; False where there is one already."""
+        with self._lock:
+            self.check_open()
+            if index in self._entries or index in self._flights:
+                return False
+            flight = self._announce([index])
+        self._fly(flight, [index], whole=pixels)
+        return True
 
     def load_all(self, wanted: list[int]) -> list[Entry]:
         """Return cells of one plane, in ascending order, reading those that are missing together."""
@@ -161,6 +169,10 @@ class CellLoader:
                     flight = self._announce(block.cells)
                 self._fly(flight, block.cells, quiet=True, face=block.face)
 
+    def store_soon(self) -> None:
+        """Have edits of the cells that are the next to leave stored in the background."""
+        self._prefetcher.start(weakref.WeakMethod(self._store_oldest), [None])
+
     def when_settled(self, index: int, work: Callable[[Entry | None], bool]) -> None:
         """Call `work` with a cell (None where it is not in memory) while nobody is loading it, until it is content."""
         while True:
@@ -182,7 +194,6 @@ class CellLoader:
     def _load(
         self,
         index: int,
-        whole: npt.NDArray[Any] | None = None,
         face: ForeignCells | None = None,
         *,
         follow: bool = False,
@@ -202,7 +213,7 @@ class CellLoader:
                 if flight is None:
                     if follow and index not in self._planned:
                         windows = self._follow(index, face)
-                    block = None if alone or whole is not None else self._planned.get(index)
+                    block = None if alone else self._planned.get(index)
                     cells = [index] if block is None else block.cells
                     own = self._announce(cells)
             if flight is None:
@@ -210,11 +221,15 @@ class CellLoader:
             flight.wait()
         self._begin(windows)
         if len(cells) == 1:
-            return self._fly(own, cells, whole=whole, face=face)[0]
+            return self._fly(own, cells, face=face)[0]
         # a fault in a neighbour that nobody asked for must not reach who asked for this one
         with contextlib.suppress(OSError):
             return next(entry for entry in self._fly(own, cells, quiet=True, face=face) if entry.index == index)
         return self._load(index, face=face, alone=True)
+
+    def _store_oldest(self, _: None) -> None:
+        with self._leaving():
+            self._residents.store_oldest()
 
     # -- planning: the lock is held, except to begin -----------------------------------------------------------------
 
@@ -344,8 +359,10 @@ class CellLoader:
         digest = None
         if whole is not None:
             pixels[...] = whole
-            digest = REWRITTEN
-        elif index in self._edits.digests:
+            entry = Entry(index, plane, region, pixels, REWRITTEN)
+            entry.written = True
+            return [entry]
+        if index in self._edits.digests:
             digest = self._edits.get(index, pixels)
         else:
             self._source.read(plane, region, level=self._level, out=pixels)

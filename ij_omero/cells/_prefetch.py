@@ -78,6 +78,11 @@ class Prefetcher:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
 
+    def resume(self) -> None:
+        """Take up work again after `stop`."""
+        with self._lock:
+            self._stopped = False
+
 
 def _run(load: weakref.WeakMethod[Callable[[Any], object]], piece: Any) -> None:
     method = load()

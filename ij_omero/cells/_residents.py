@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -28,6 +29,8 @@ _BATCH = 8
 """The bound over this is let go of at once, so that edited cells share a commit."""
 LARGEST_BATCH = 4 << 20
 """Bytes of that, since a commit takes as much memory again."""
+_STORED_AHEAD = 0.5
+"""With more than this of the bound in use, edited cells are stored in the background before they have to leave."""
 _RETIRED = 0.75
 """This much of the bound may wait for the other runtime to find out that nobody holds it."""
 RETIRED_FLOOR = 4 << 20
@@ -60,6 +63,9 @@ class Residents:
         self.nbytes = 0
         self.entries: dict[int, Entry] = {}
         self.face: ForeignCells | None = None
+        self.store_soon: Callable[[], None] | None = None
+        """Begins `store_oldest` in the background."""
+        self._storing = False
         self._dtype = dtype
         self._memory = memory
         self._spill = spill
@@ -81,7 +87,11 @@ class Residents:
         with self._lock:
             self.nbytes += nbytes
             fits = self.nbytes <= self.bound
+            soon = not self._storing and self.nbytes > self.bound * _STORED_AHEAD and self.store_soon is not None
+            self._storing = self._storing or soon
         try:
+            if soon and self.store_soon is not None:
+                self.store_soon()
             if not fits:
                 self.shrink()
             if process_budget.bound is not None:
@@ -161,6 +171,49 @@ class Residents:
             if self.nbytes > bound:
                 raise failure
             _log.warning("edited cells were stored after a failure: %s", failure)
+
+    def store_oldest(self) -> None:
+        """Store edits of those cells that are the next to leave, so that nobody waits for it when they do.
+
+        A cell that cannot be stored now is met again by whoever needs its room, and gets the error.
+        """
+        try:
+            while stored := self._store_batch():
+                _log.debug("stored %d edited cells before they leave", stored)
+        except StorageError as error:
+            _log.info("edited cells are not stored ahead: %s", error)
+        finally:
+            with self._lock:
+                self._storing = False
+
+    def _store_batch(self) -> int:
+        """Store a batch of the oldest edited cells that are at home here; they stay."""
+        with self._lock:
+            near = itertools.islice(self._ring.values(), max(len(self._ring) // 2, 1))
+            oldest = [entry for entry in near if entry.written and entry.foreign is None]
+        most = max(min(self.bound // _BATCH, LARGEST_BATCH), 1)
+        held: list[Entry] = []
+        edited: list[Edited] = []
+        try:
+            for entry in oldest:
+                if sum(one.nbytes for one in held) >= most:
+                    break
+                if entry.lock.acquire(blocking=False):
+                    held.append(entry)
+                    found = None if entry.gone or entry.foreign is not None else entry.edited(self._dtype)
+                    if found is not None:
+                        edited.append((entry.index, *found))
+            if edited:
+                self._spill(edited)
+            digests = {index: digest for index, _, digest in edited}
+            for entry in held:
+                if entry.foreign is None:
+                    entry.digest = digests.get(entry.index, entry.digest)
+                    entry.written = False
+        finally:
+            for entry in held:
+                entry.lock.release()
+        return len(held)
 
     def _pick(self, bound: int) -> tuple[list[Entry], list[Entry], list[Entry]]:
         """Take the oldest unused cells out of the ring, locked: those that can go, those to retire, those in use."""
