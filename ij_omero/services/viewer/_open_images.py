@@ -70,7 +70,7 @@ class OpenImages:
         self._lock = threading.Lock()
         self._opening: dict[ImageId, threading.Lock] = {}
         self._open: OrderedDict[ImageId, Shown] = OrderedDict()
-        self._users: dict[ImageId, int] = {}
+        self._users: dict[Shown, int] = {}
         self._closed = False
 
     def id_of(self, name: str) -> ImageId:
@@ -114,15 +114,14 @@ class OpenImages:
         ImageNotFoundError
             There is no such image.
         """
-        image_id = self.id_of(name)
-        shown = self._take(image_id)
+        shown = self._take(self.id_of(name))
         try:
             yield shown
         except (ConnectionFailedError, ReadError):
-            self._forget(image_id, shown)  # the next request opens it afresh
+            self._forget(shown)
             raise
         finally:
-            self._give_back(image_id)
+            self._give_back(shown)
 
     def _take(self, image_id: ImageId) -> Shown:
         shown = self._found(image_id)
@@ -132,21 +131,7 @@ class OpenImages:
             opening = self._opening.setdefault(image_id, threading.Lock())
         try:
             with opening:
-                shown = self._found(image_id)
-                if shown is not None:
-                    return shown
-                try:
-                    source = self._open_source(image_id)
-                except NotFoundError:  # whose message may tell where the store lies
-                    raise ImageNotFoundError(f"no image {image_id!r} is shown here") from None
-                shown = Shown(image_id, CachedSource(source, self._bound), self._version_of(source), self.lookup_tables)
-                with self._lock:
-                    if self._closed:
-                        shown.close()
-                        raise ReadError("the server is stopping")
-                    self._open[image_id] = shown
-                    self._users[image_id] = self._users.get(image_id, 0) + 1
-                return shown
+                return self._found(image_id) or self._opened(image_id)
         finally:
             with self._lock:
                 self._opening.pop(image_id, None)
@@ -156,8 +141,22 @@ class OpenImages:
             shown = self._open.get(image_id)
             if shown is not None:
                 self._open.move_to_end(image_id)
-                self._users[image_id] = self._users.get(image_id, 0) + 1
+                self._users[shown] = self._users.get(shown, 0) + 1
             return shown
+
+    def _opened(self, image_id: ImageId) -> Shown:
+        try:
+            source = self._open_source(image_id)
+        except NotFoundError:  # whose message may tell where the store lies
+            raise ImageNotFoundError(f"no image {image_id!r} is shown here") from None
+        shown = Shown(image_id, CachedSource(source, self._bound), self._version_of(source), self.lookup_tables)
+        with self._lock:
+            if not self._closed:
+                self._open[image_id] = shown
+                self._users[shown] = 1
+                return shown
+        shown.close()
+        raise ReadError("the server is stopping")
 
     def _open_source(self, image_id: ImageId) -> PixelSource:
         if self._pixels_id is not None and isinstance(self.store, SeveralPixels):
@@ -168,30 +167,35 @@ class OpenImages:
         """Return what changes with every run of the server and every change of what is said of the image."""
         return xxhash.xxh3_64_hexdigest(f"{self._run} {source.description} {source.levels}".encode())
 
-    def _give_back(self, image_id: ImageId) -> None:
+    def _give_back(self, shown: Shown) -> None:
         with self._lock:
-            left = self._users[image_id] - 1
-            if left:
-                self._users[image_id] = left
-            else:
-                del self._users[image_id]
-            idle = [other for other in self._open if other not in self._users and other != image_id]
-            too_much = []
-            held = sum(shown.source.nbytes for shown in self._open.values())
-            for other in idle:
-                if held <= self._bound and len(self._open) <= MOST_OPEN:
-                    break
-                shown = self._open.pop(other)
-                held -= shown.source.nbytes
-                too_much.append(shown)
-        for shown in too_much:
-            shown.close()
+            self._users[shown] -= 1
+            if self._users[shown]:
+                return
+            del self._users[shown]
+            unused = [] if self._open.get(shown.image_id) is shown else [shown]
+            unused += self._too_much(shown)
+        for one in unused:
+            one.close()
 
-    def _forget(self, image_id: ImageId, shown: Shown) -> None:
+    def _too_much(self, kept: Shown) -> list[Shown]:
+        """Take out idle images, the one that was used longest ago first, until all together keep the bounds."""
+        held = sum(shown.source.nbytes for shown in self._open.values())
+        gone: list[Shown] = []
+        for shown in list(self._open.values()):
+            if held <= self._bound and len(self._open) <= MOST_OPEN:
+                break
+            if shown not in self._users and shown is not kept:
+                del self._open[shown.image_id]
+                held -= shown.source.nbytes
+                gone.append(shown)
+        return gone
+
+    def _forget(self, shown: Shown) -> None:
+        """Have the next request open the image afresh; who reads it still may end."""
         with self._lock:
-            if self._open.get(image_id) is shown:
-                del self._open[image_id]
-        shown.close()
+            if self._open.get(shown.image_id) is shown:
+                del self._open[shown.image_id]
 
     def close(self) -> None:
         """Close all images; twice is allowed."""
