@@ -92,7 +92,7 @@ class NumpyKernel:
 
     def _make_buffers(self, size: int) -> None:
         # reused for every band: fresh memory costs more than the arithmetic in it
-        self._floats = np.empty(size, np.float32)
+        self._floats, self._singles = (np.empty(size, np.float32) for _ in range(2))
         self._kept: npt.NDArray[Any] = np.empty(0, np.uint16)
         self._levels, self._shares, self._room = (np.empty(size, np.uint8) for _ in range(3))
 
@@ -109,6 +109,7 @@ class NumpyKernel:
     ) -> None:
         """Add a band (Y, X) to the sums (3, Y, X), which stay at 255."""
         levels = self.quantize(pixels, quantizer)
+        singles, converted = self._part(self._singles, levels.shape), False
         for component, mix, table, share in mixer.parts:
             if mix is Mix.WHOLE:
                 added = levels
@@ -116,7 +117,10 @@ class NumpyKernel:
                 added = table.take(levels, out=self._part(self._shares, levels.shape), mode="wrap")
             else:
                 floats, added = self._part(self._floats, levels.shape), self._part(self._shares, levels.shape)
-                np.multiply(levels, share, out=floats)
+                if not converted:
+                    converted = True
+                    np.copyto(singles, levels)
+                np.multiply(singles, share, out=floats)
                 np.add(floats, SHARE_OFFSET, out=floats)
                 np.copyto(added, floats, casting="unsafe")
             total, room = sums[component], self._part(self._room, levels.shape)
