@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCREENSHOTS_VARIABLE = "IJ_OMERO_SCREENSHOTS"
 _WIDTH, _HEIGHT = 1400, 900
-_PATIENCE_S = 60.0  # the machine may be busy; what is awaited usually comes at once
+_PATIENCE_S = 150.0  # a busy machine may need it for a script; what is awaited usually comes at once
 _ARGUMENTS = (
     "--headless",
     "--no-sandbox",  # Chromium's own needs rights that containers lack; pages here are our own
