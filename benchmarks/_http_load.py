@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -87,15 +88,31 @@ def load(
     return len(times) / seconds, sorted(times)
 
 
+def processor_seconds(process: int) -> float:
+    """Return the processor time that a process and those that it started have taken."""
+    total, family = 0.0, {process}
+    ticks = os.sysconf("SC_CLK_TCK")
+    entries = sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    for number in entries:
+        try:
+            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if number in family or int(fields[1]) in family:
+            family.add(number)
+            total += (int(fields[11]) + int(fields[12])) / ticks
+    return total
+
+
 @contextlib.contextmanager
-def served(*command: str) -> Iterator[tuple[str, int]]:
-    """Run a Python program that serves and prints its address, and give host and port."""
+def served(*command: str) -> Iterator[tuple[str, int, int]]:
+    """Run a Python program that serves and prints its address; give host, port and its process' number."""
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         host, _, port = address.removeprefix("http://").partition(":")
-        yield host, int(port)
+        yield host, int(port), process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
