@@ -32,7 +32,7 @@ MOST_READ = 1 << 30
 """Pixels that are read for one answer, of all channels and z-sections together."""
 LARGEST_TILE = 2048
 LARGEST_THUMBNAIL = 1024
-DEFAULT_THUMBNAIL = 64
+DEFAULT_THUMBNAIL = 96
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 

@@ -45,7 +45,7 @@ def _roi(roi: Roi) -> dict[str, Any]:
 def _shape(index: int, shape: Shape) -> dict[str, Any]:
     name, names = _FIELDS[type(shape)]
     told: dict[str, Any] = {"id": shape.shape_id, "index": index, "type": name}
-    told.update({key: getattr(shape, field) for field, key in names.items()})
+    told.update({key: float(getattr(shape, field)) for field, key in names.items()})
     if isinstance(shape, Polygon | Polyline):
         told["points"] = _path(shape.points, closed=isinstance(shape, Polygon))
     told.update({"theZ": shape.z, "theC": shape.c, "theT": shape.t, "textValue": shape.text})
@@ -53,15 +53,16 @@ def _shape(index: int, shape: Shape) -> dict[str, Any]:
     for key, color in (("stroke", shape.stroke_color), ("fill", shape.fill_color)):
         if color is not None:
             told[f"{key}Color"] = "#{:02x}{:02x}{:02x}".format(*color[:3])
-            told[f"{key}Alpha"] = round(color[3] / 255, 4)
+            told[f"{key}Alpha"] = color[3] / 255
     if shape.transform is not None:
         a = shape.transform
-        told["transform"] = f"matrix({a.a00:g} {a.a10:g} {a.a01:g} {a.a11:g} {a.a02:g} {a.a12:g})"
+        numbers = (float(number) for number in (a.a00, a.a10, a.a01, a.a11, a.a02, a.a12))
+        told["transform"] = f"matrix({' '.join(map(str, numbers))})"
     return {key: value for key, value in told.items() if value is not None}
 
 
 def _path(points: Sequence[tuple[float, float]], *, closed: bool) -> str:
-    joined = " L ".join(f"{x:.10g} {y:.10g}" for x, y in points)
+    joined = " L ".join(f"{float(x)} {float(y)}" for x, y in points)
     return f"M {joined}{' z' if closed else ''}"
 
 

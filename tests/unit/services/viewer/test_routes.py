@@ -101,7 +101,7 @@ def test_a_scaled_region_may_lie_partly_outside(client: httpx.Client, store: Con
 
 
 @pytest.mark.parametrize(
-    ("path", "most"), [("", (64, 64)), ("/128", (128, 128)), ("/300/60", (300, 60)), ("/1/1", (1, 1))]
+    ("path", "most"), [("", (96, 96)), ("/128", (128, 128)), ("/300/60", (300, 60)), ("/1/1", (1, 1))]
 )
 def test_thumbnails_fit(client: httpx.Client, path: str, most: tuple[int, int]) -> None:
     height, width, _ = picture(client.get(f"/webgateway/render_thumbnail/1{path}/")).shape
@@ -147,11 +147,11 @@ def test_rois_have_the_fields_that_omero_web_gives_them(client: httpx.Client) ->
     roi, shape = shapes["Ellipse"]
     assert roi["name"] == "nucleus"
     assert [shape[key] for key in ("x", "y", "radiusX", "radiusY", "theZ", "theT")] == [400, 120, 60, 30, 1, 0]
-    assert shape["fillColor"] == "#00ffff" and shape["fillAlpha"] == pytest.approx(64 / 255, abs=1e-4)
-    assert shapes["Polygon"][1]["points"] == "M 300 300 L 400 320.5 L 350 400 z"
-    assert shapes["PolyLine"][1]["points"] == "M 10 400 L 100 450 L 150 400"
+    assert shape["fillColor"] == "#00ffff" and shape["fillAlpha"] == 64 / 255
+    assert shapes["Polygon"][1]["points"] == "M 300.0 300.0 L 400.0 320.5 L 350.0 400.0 z"
+    assert shapes["PolyLine"][1]["points"] == "M 10.0 400.0 L 100.0 450.0 L 150.0 400.0"
     moved = next(roi for roi in rois if roi.get("description") == "moved")
-    assert moved["shapes"][0]["transform"] == "matrix(1 0 0 1 5 7)"
+    assert moved["shapes"][0]["transform"] == "matrix(1.0 0.0 0.0 1.0 5.0 7.0)"
     assert client.get("/webgateway/get_rois_json/1/?offset=1&limit=2").json() == rois[1:3]
 
 
