@@ -181,6 +181,18 @@ class Connection:
         """Yield the images in the order of their ids; of one dataset where it is given."""
         return self.store.list_images(dataset)
 
+    def image_of_pixels(self, pixels_id: int) -> ImageId:
+        """Return the id of the image that some Pixels of an OMERO.server belong to.
+
+        Raises
+        ------
+        ImageNotFoundError
+            There are none, or the store's images have only one set of pixels.
+        """
+        if not isinstance(self.store, SeveralPixels):
+            raise ImageNotFoundError(f"images of {self.address} have no pixels with ids; name the image")
+        return self.store.image_of_pixels(pixels_id)
+
     def only_image_id(self) -> ImageId:
         """Return the id of the store's only image.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
+import os
 import sys
 import threading
 from dataclasses import replace
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _kept: dict[tuple[Any, ...], Connection] = {}
 _kept_lock = threading.Lock()
+_SALT = os.urandom(16)
 
 
 def connect(
@@ -123,7 +126,8 @@ def open_image(address: str | Path | ImageAddress, **login: Any) -> Image:
     Parameters
     ----------
     address
-        ``omero://host/image/42``, the older ``omero:server=..&imageID=..``, or the path of an image in a local store.
+        ``omero://host/image/42``, the older ``omero:server=..&imageID=..`` (or ``&pixelsID=..``), or the path of an
+        image in a local store.
     **login
         ``user``, ``password``, ``session_id`` and ``group`` for an OMERO.server.
 
@@ -134,9 +138,13 @@ def open_image(address: str | Path | ImageAddress, **login: Any) -> Image:
     ImageNotFoundError
         No such image is visible.
     """
-    store, image_id = split_address(address)
+    parsed = parse_address(address)
+    pixels_id = parsed.pixels_id
+    if parsed.image_id is None and pixels_id is not None:
+        connection = kept_connection(replace(parsed, pixels_id=None, name=None), **login)
+        return connection.open_image(connection.image_of_pixels(pixels_id), pixels_id=pixels_id)
+    store, image_id = split_address(parsed)
     connection = kept_connection(store, **login)
-    pixels_id = parse_address(address).pixels_id
     return connection.open_image(connection.only_image_id() if image_id is None else image_id, pixels_id=pixels_id)
 
 
@@ -154,7 +162,8 @@ def split_address(address: str | Path | ImageAddress) -> tuple[ImageAddress, Ima
     parsed = parse_address(address)
     if parsed.image_id is None:
         if parsed.scheme != "file":
-            raise AddressError(f"{parsed} names no image; expected for example {str(parsed).rstrip('/')}/image/42")
+            example = replace(parsed, image_id=42, pixels_id=None)
+            raise AddressError(f"{parsed} names no image; expected for example {example}")
         return parsed, None
     path = parsed.path.parent if parsed.path is not None else None
     return replace(parsed, image_id=None, pixels_id=None, path=path, name=None), parsed.image_id
@@ -164,7 +173,11 @@ def kept_connection(address: str | Path | ImageAddress, **login: Any) -> Connect
     """Return the process-wide connection to a store, opening it where there is none."""
     where = parse_address(address)
     given = {key: value for key, value in login.items() if value is not None}
-    key = (str(where), where.session_id, *sorted(given.items()))
+    # Only who knows the secret shares a connection, and the secret itself is not kept here.
+    secrets_given = [where.password, where.session_id, given.get("password"), given.get("session_id")]
+    secret = hashlib.blake2b(repr(secrets_given).encode(), key=_SALT).digest()
+    plain = sorted((name, value) for name, value in given.items() if name not in ("password", "session_id"))
+    key = (str(where), secret, *plain)
     with _kept_lock:
         if not _kept:
             atexit.register(_close_kept)

@@ -24,6 +24,9 @@ class SeveralPixels(Protocol):
     def pixels_ids(self, image_id: ImageId) -> tuple[int, ...]:
         """Return their ids; the first is what everybody sees who names none."""
 
+    def image_of_pixels(self, pixels_id: int) -> int:
+        """Return the id of the image that these pixels belong to; ImageNotFoundError where there are none."""
+
     def address_of(self, image_id: ImageId, *, pixels_id: int | None = None) -> ImageAddress:
         """Return the address under which these pixels are opened again."""
 

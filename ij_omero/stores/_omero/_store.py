@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from ij_omero.errors import IJOmeroError, InvalidInputError, NotFoundError, ReadError, StorageError, WriteError
+from ij_omero.errors import (
+    IJOmeroError,
+    ImageNotFoundError,
+    InvalidInputError,
+    NotFoundError,
+    ReadError,
+    StorageError,
+    WriteError,
+)
 from ij_omero.model import (
     ImageAddress,
     ImageDescription,
@@ -43,6 +51,7 @@ if TYPE_CHECKING:
 
 
 _LOG = logging.getLogger(__name__)
+_IMAGE_OF = "select p.image.id from Pixels p where p.id = :id"
 _GROUP = "select o.details.group.id from {} o where o.id = :id"
 
 
@@ -194,6 +203,21 @@ class OmeroStore:
             lambda connection: connection.service("Query").findByQuery(hql, parameters, ALL_GROUPS),
         )
         return tuple(int(pixels.id.val) for pixels in image.copyPixels() if pixels is not None) if image else ()
+
+    def image_of_pixels(self, pixels_id: int) -> int:
+        """Return the id of the image that these Pixels belong to; ImageNotFoundError where there are none."""
+        self._check_open()
+        parameters = omero.sys.ParametersI().addId(pixels_id)
+        rows = self._session.call(
+            f"looking for pixels {pixels_id}",
+            lambda connection: connection.service("Query").projection(_IMAGE_OF, parameters, ALL_GROUPS),
+        )
+        if not rows:
+            raise ImageNotFoundError(
+                f"there are no pixels {pixels_id} at {self._session.login.server}, or {self._session.identity.user} "
+                "may not see them; the ids of images and of pixels differ"
+            )
+        return int(rows[0][0].val)
 
     def plane_times(self, image_id: ImageId, *, pixels_id: int | None = None) -> npt.NDArray[np.float64]:
         """Return when each plane was acquired, (T, C, Z) in seconds; not-a-number where the server does not know."""

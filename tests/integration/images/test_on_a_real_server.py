@@ -110,3 +110,19 @@ def test_bad_input_is_one_error_each(
         connected(user, port=1)
     with connected(omero_user()) as other, pytest.raises((ImageNotFoundError, AccessDeniedError)):
         other.open_image(saved(omero).image_id)
+
+
+def test_a_wrong_password_in_an_address_opens_nothing_beside_the_right_one(
+    omero: ij_omero.Connection, user: OmeroUser
+) -> None:
+    image_id = saved(omero).image_id
+    older = f"omero:server={user.host}&port={user.port}&user={user.name}&imageID={image_id}"
+    with ij_omero.open_image(f"{older}&password={user.password}") as image:
+        assert image.image_id == image_id
+    with pytest.raises(LoginError) as caught:
+        ij_omero.open_image(f"{older}&password=hunter2")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(LoginError):
+        ij_omero.open_image(older, password="hunter2")
+    with ij_omero.open_image(older) as image:  # without one, the session that is open serves
+        assert image.name == "cells"

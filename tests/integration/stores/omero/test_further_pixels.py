@@ -81,13 +81,18 @@ def test_others_see_new_pixels_beside_the_old_ones(connection: ij_omero.Connecti
         engine.close()
 
 
-def test_they_have_an_address_of_their_own(connection: ij_omero.Connection) -> None:
+def test_they_have_an_address_of_their_own(connection: ij_omero.Connection, user: OmeroUser) -> None:
     original = connection.save_image(np.zeros((4, 6), np.uint8), name="original")
     new = connection.save_image(np.ones((3, 3), np.uint16), name="result", as_pixels_of=original)
     assert new.address.pixels_id == new.description.pixels_id
     assert original.address.pixels_id is None
     with ij_omero.open_image(str(new.address)) as again:
         assert (again.shape, again.dtype) == ((1, 1, 1, 3, 3), np.uint16)
+    by_pixels = f"omero:server={user.host}&port={user.port}&user={user.name}&pixelsID={new.description.pixels_id}"
+    with ij_omero.open_image(by_pixels, password=user.password) as again:
+        assert (again.image_id, again.shape) == (original.image_id, new.shape)
+    with pytest.raises(ImageNotFoundError, match="no pixels 99999999"):
+        ij_omero.open_image(by_pixels.rpartition("=")[0] + "=99999999", password=user.password)
     assert connection.open_image(original.image_id).shape == original.shape
     assert connection.store.pixels_ids(original.image_id) == (  # type: ignore[attr-defined]
         original.description.pixels_id,
