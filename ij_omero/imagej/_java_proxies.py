@@ -13,11 +13,20 @@ FIRST = 1e6
 """A SciJava priority above those of ImageJ's own plugins."""
 
 
-def implement(base: type, *interfaces: str) -> Any:
+def implement(base: type, *interfaces: str, delegating: bool = False) -> Any:
     """Return a class that implements Java interfaces by the public methods of a Python class.
 
-    Methods of the interfaces that it lacks go to its attribute ``java``, an object of Java, where it has one; else they
-    are unsupported. JPype looks at a class's own namespace only, so everything inherited is put into one class.
+    JPype looks at a class's own namespace only, so everything inherited is put into one class.
+
+    Parameters
+    ----------
+    base
+        The Python class.
+    interfaces
+        Names of the interfaces. Methods that the class lacks are unsupported.
+    delegating
+        Whether they go to the attribute ``java`` instead, an object of Java; those that the interface implements too,
+        since JPype fails to call such methods where they take arguments.
     """
     import jpype
 
@@ -31,17 +40,21 @@ def implement(base: type, *interfaces: str) -> Any:
     for interface in interfaces:
         for method in java_class(interface).class_.getMethods():
             name = str(method.getName())
-            if name not in space and not method.isDefault():
-                space[name] = jpype.JOverride(_forward(name))
+            if name not in space and (delegating or not method.isDefault()):
+                space[name] = jpype.JOverride(_forward(name) if delegating else _refuse(name))
     return jpype.JImplements(list(interfaces))(type(base.__name__, (), space))
 
 
 def _forward(name: str) -> Callable[..., Any]:
     def call(self: Any, *arguments: Any) -> Any:
-        java = getattr(self, "java", None)
-        if java is None:
-            raise java_class("java.lang.UnsupportedOperationException")(f"{name} of {type(self).__name__}")
-        return getattr(java, name)(*arguments)
+        return getattr(self.java, name)(*arguments)
+
+    return call
+
+
+def _refuse(name: str) -> Callable[..., Any]:
+    def call(self: Any, *arguments: Any) -> Any:
+        raise java_class("java.lang.UnsupportedOperationException")(f"{name} of {type(self).__name__}")
 
     return call
 

@@ -234,7 +234,10 @@ def _info(
         java_type = (
             _java_type(plain, f"output {name!r}") if plain is Table else _JAVA_TYPES.get(plain, "java.lang.Object")
         )
-        info.addOutput(item_class(info, name, java_class(java.get(name, java_type)).class_))
+        item = item_class(info, name, java_class(java.get(name, java_type)).class_)
+        # an item is an input unless it says so, and what shows outputs would look for the input
+        item.setIOType(java_class("org.scijava.ItemIO").OUTPUT)
+        info.addOutput(item)
     return info
 
 
@@ -300,8 +303,8 @@ class _Proxies:
     """The Java interfaces ``ModuleInfo`` and ``Module``, in Python over a Java object that does the rest."""
 
     def __init__(self) -> None:
-        self.module = implement(_PythonModule, "org.scijava.module.Module", "org.scijava.Cancelable")
-        self.info = implement(_PythonModuleInfo, "org.scijava.module.ModuleInfo")
+        self.module = implement(_PythonModule, "org.scijava.module.Module", "org.scijava.Cancelable", delegating=True)
+        self.info = implement(_PythonModuleInfo, "org.scijava.module.ModuleInfo", delegating=True)
 
 
 _made: list[_Proxies] = []

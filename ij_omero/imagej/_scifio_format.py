@@ -348,7 +348,7 @@ def _format_class() -> Any:
 
 @functools.cache
 def _service_class() -> Any:
-    return implement(_DatasetService, "io.scif.services.DatasetIOService")
+    return implement(_DatasetService, "io.scif.services.DatasetIOService", delegating=True)
 
 
 @functools.cache

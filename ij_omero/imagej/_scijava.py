@@ -109,7 +109,7 @@ def run_info(
     service = start().service(_MODULES)
     as_info = jpype.JObject(info, java_class("org.scijava.module.ModuleInfo"))
     try:
-        future = service.run(as_info, True, values)
+        future = service.run(as_info, *_processors(), values)
         module = _wait(future, description.title, timeout)
     except jpype.JException as error:
         raise _failure(error, description.title) from error
@@ -119,6 +119,26 @@ def run_info(
         if hasattr(one, "getCancelReason") and one.isCanceled():
             raise ModuleCanceledError(f"{description.title} canceled itself: {one.getCancelReason() or 'no reason'}")
     return _result(module)
+
+
+def _processors() -> tuple[Any, ...]:
+    """Return what comes before and after a module; where nobody sees displays, none are made of its outputs.
+
+    A display loads what it would show and holds the image until it is closed.
+    """
+    if not java_class("java.awt.GraphicsEnvironment").isHeadless():
+        return (True,)
+    plugins = start().service("org.scijava.plugin.PluginService")
+    before, after = (
+        plugins.createInstancesOfType(java_class(f"org.scijava.module.process.{kind}Plugin").class_)
+        for kind in ("Preprocessor", "Postprocessor")
+    )
+    display = java_class("org.scijava.display.DisplayPostprocessor")
+    kept = java_class("java.util.ArrayList")()
+    for processor in after:
+        if not isinstance(processor, display):
+            kept.add(processor)
+    return (before, kept)
 
 
 def _wait(future: Any, title: str, timeout: float | None) -> Any:

@@ -117,6 +117,23 @@ def test_an_image_comes_with_rois_and_tables_and_goes_back_with_both(
     assert user.password not in caplog.text
 
 
+def test_what_was_imported_is_shown_and_what_is_shown_is_exported(user: OmeroUser, image_id: int) -> None:
+    displays = imagej.start().service("org.scijava.display.DisplayService")
+    for display in list(displays.getDisplays()):
+        display.close()
+    module = in_java("import_from_omero", login(user, image_id=image_id))
+    (display,) = displays.getDisplays()
+    assert display.isDisplaying(module.getOutput("image"))
+    displays.setActiveDisplay(display)
+    exported = in_java("export_to_omero", login(user))
+    with user.gateway() as gateway:
+        assert gateway.getObject("Image", int(exported.getOutput("image_id"))).getName() == "cells"
+    display.close()
+    # from Python nobody sees displays, which would keep every result
+    imagej.run_module(IMPORT, login(user, image_id=image_id))
+    assert displays.getDisplays().isEmpty()
+
+
 def test_rois_are_updated_in_place_with_their_ids(user: OmeroUser, omero: ij_omero.Connection, image_id: int) -> None:
     before = {roi.name: roi for roi in omero.open_image(image_id).rois()}
     got = imagej.run_module(IMPORT, login(user, image_id=image_id, download_rois=True))
@@ -156,14 +173,19 @@ def test_what_cannot_be_is_refused_with_a_reason(user: OmeroUser, image_id: int)
         imagej.run_module(EXPORT, login(user, image=picture, upload_new_image=False, upload_rois=True))
 
 
-def test_a_module_that_has_run_forgot_the_password(user: OmeroUser, image_id: int) -> None:
+def in_java(function: str, inputs: dict[str, Any]) -> Any:
+    """Run a command as ImageJ's menu does, and return the module that has run."""
     import jpype
 
     service = imagej.start().service("org.scijava.module.ModuleService")
-    (info,) = [one for one in service.getModules() if str(one.getIdentifier()).endswith("import_from_omero")]
-    inputs = jpype.JClass("java.util.HashMap")()
-    for name, value in login(user, image_id=image_id).items():
-        inputs.put(name, jpype.JClass("java.lang.Long")(value) if isinstance(value, int) else value)
-    module = service.run(info, True, inputs).get()
+    (info,) = [one for one in service.getModules() if str(one.getIdentifier()).endswith(function)]
+    values = jpype.JClass("java.util.HashMap")()
+    for name, value in inputs.items():
+        values.put(name, jpype.JClass("java.lang.Long")(value) if isinstance(value, int) else value)
+    return service.run(info, True, values).get()
+
+
+def test_a_module_that_has_run_forgot_the_password(user: OmeroUser, image_id: int) -> None:
+    module = in_java("import_from_omero", login(user, image_id=image_id))
     assert module.getOutput("image") is not None
     assert module.getInput("password") is None
