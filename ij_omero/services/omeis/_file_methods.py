@@ -75,17 +75,16 @@ def zip_files(service: Service, call: Call) -> Answer:
     parameters = call.parameters
     files = _files(service, call)
     name = parameters.text("OrigName") or "images"
-    target = tempfile.TemporaryFile(dir=service.repository.folder / "Files")
+    body = _Temporary(service)
     taken: set[str] = set()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
+    with zipfile.ZipFile(body.file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for found in files:
             inside = PurePosixPath(found.name.replace("\\", "/")).name or str(found.file_id)
             if inside in taken:
                 inside = f"{found.file_id}-{inside}"
             taken.add(inside)
             archive.write(found.path, inside)
-    length = target.tell()
-    return Answer(_all_of(cast("BinaryIO", target)), BYTES, attachment(f"{name}.zip"), length)
+    return Answer(body, BYTES, attachment(f"{name}.zip"), body.rewind())
 
 
 def local_path(service: Service, call: Call) -> Answer:
@@ -122,14 +121,14 @@ def export_ome_file(service: Service, call: Call) -> Answer:
     """ExportOMEfile: answer an uploaded OME-XML document with the pixels that it names in it."""
     file_id = _upload(service, call)
     found = service.repository.file(file_id)
+    body = _Temporary(service)
     try:
-        body = tempfile.TemporaryFile(dir=service.repository.folder / "Files")
-        export_xml(found.path, service, cast("BinaryIO", body), big_endian=call.parameters.flag("BigEndian", True))
+        export_xml(found.path, service, body.file, big_endian=call.parameters.flag("BigEndian", True))
     except ValueError as error:
         raise call.parameters.failure("the file could not be exported", str(error)) from error
     finally:
         service.repository.drop_file(file_id)
-    return Answer(_all_of(cast("BinaryIO", body)), "text/xml", length=body.tell())
+    return Answer(body, "text/xml", length=body.rewind())
 
 
 def is_bioformats(service: Service, call: Call) -> Answer:
@@ -225,11 +224,29 @@ def _part(path: Path, offset: int, length: int) -> Iterator[bytes]:
             yield chunk
 
 
-def _all_of(file: BinaryIO) -> Iterator[bytes]:
-    file.seek(0)
-    with file:
-        while chunk := file.read(CHUNK):
-            yield chunk
+class _Temporary:
+    """An answer that is written before it is sent; its file is gone with it, sent or not."""
+
+    def __init__(self, service: Service) -> None:
+        self.file = cast("BinaryIO", tempfile.TemporaryFile(dir=service.repository.folder / "Files"))
+
+    def rewind(self) -> int:
+        """Go to the beginning, and return how many bytes there are."""
+        length = self.file.seek(0, 2)
+        self.file.seek(0)
+        return length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self.file.read(CHUNK)
+        if not chunk:
+            raise StopIteration
+        return chunk
+
+    def __del__(self) -> None:
+        self.file.close()
 
 
 FILE_METHODS: dict[str, Callable[[Service, Call], Answer]] = {

@@ -19,6 +19,8 @@ _TEXTS = (
     "BlueChannel",
     "AlphaChannel",
     "GrayChannel",
+    "TableID",
+    "Dataset",
 )
 _FLAGS = ("IsSigned", "IsFloat", "BigEndian", "FlipHorizontal", "Force")
 
@@ -44,6 +46,7 @@ _RESPONSES = {
             **_TEXT,
             **dict.fromkeys(("application/octet-stream", "image/jpeg", "image/png", "image/tiff"), _BINARY),
             "text/xml": {"schema": {"type": "string"}},
+            "application/json": {"schema": {}},
         },
     },
     **{
