@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from contextlib import contextmanager
@@ -98,6 +99,16 @@ def imagej1_commands() -> dict[str, str]:
     return {str(entry.getKey()): str(entry.getValue()) for entry in table.entrySet()}
 
 
+def command_of(title: str) -> str | None:
+    """Return one command's class name with argument; None where there is no such command."""
+    start().imagej1()
+    found = java_class("ij.Menus").getCommands().get(title)
+    return None if found is None else str(found)
+
+
+_menus: dict[int, dict[str, tuple[str, ...]]] = {}
+
+
 def menus_of_commands() -> dict[str, tuple[str, ...]]:
     """Return the menus that lead to each command, its title last."""
     import jpype
@@ -109,8 +120,12 @@ def menus_of_commands() -> dict[str, tuple[str, ...]]:
     except (jpype.JException, AttributeError) as error:
         _log.debug("ImageJ 1's menus are unknown: %s", error)
         return {}
-    paths = (str(path).split(">") for path in structure.keySet())
-    return {path[-1]: tuple(part.strip() for part in path) for path in paths}
+    size = int(structure.size())
+    if size not in _menus:  # entries are only ever added, and reading them takes longer than describing a command
+        paths = (str(path).split(">") for path in structure.keySet())
+        _menus.clear()
+        _menus[size] = {path[-1]: tuple(part.strip() for part in path) for path in paths}
+    return _menus[size]
 
 
 def list_commands() -> list[ModuleDescription]:
@@ -140,14 +155,14 @@ def describe_command(title: str) -> ModuleDescription:
     ModuleNotFoundInImageJError
         There is no such command; the message names the nearest.
     """
-    commands = imagej1_commands()
-    if title not in commands:
-        raise not_found(title, commands)
+    command = command_of(title)
+    if command is None:
+        raise not_found(title, imagej1_commands())
     if title not in _described:
         outline = _outline(title, menus_of_commands())
         fields: list[DialogField] = []
-        if _may_be_tried(outline, commands[title]):
-            fields = call_imagej1(lambda: _try_out(title, commands[title]), title).value
+        if _may_be_tried(outline, command):
+            fields = call_imagej1(functools.partial(_try_out, title, command), title).value
         parameters: dict[str, ModuleParameter] = {}
         for field in fields:
             if field.key and field.key not in ("image", "options"):
@@ -264,9 +279,9 @@ def run_command(
     described: ModuleDescription | None = None,
 ) -> CommandRun:
     """Run one of ImageJ 1's commands; see :func:`ij_omero.imagej.run_module`."""
-    commands = imagej1_commands()
-    if title not in commands:
-        raise not_found(title, commands)
+    command = command_of(title)
+    if command is None:
+        raise not_found(title, imagej1_commands())
     given = dict(inputs or {})
     if options is not None and given:
         raise InvalidInputError(
@@ -283,7 +298,7 @@ def run_command(
         with imagej1_state(opened) as state, _recorded_fields() as recorded:
             try:
                 with _masking_threshold(title, opened, given):
-                    _run_plugin(title, commands[title], text + " ")
+                    _run_plugin(title, command, text + " ")
             except Exception:
                 _refuse_bad_fields(title, recorded())
                 raise

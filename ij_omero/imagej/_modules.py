@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import InvalidInputError
 
-from ._commands import IMAGEJ1_PREFIX, describe_command, imagej1_commands, list_commands, run_command
+from ._commands import (
+    IMAGEJ1_PREFIX,
+    command_of,
+    describe_command,
+    imagej1_commands,
+    list_commands,
+    run_command,
+)
 from ._description import ModuleDescription, not_found
 from ._macros import image_list
 from ._result import ModuleResult
@@ -123,12 +130,11 @@ def run_module(
 
 def _command_title(name: str) -> str | None:
     """Return the title of an ImageJ 1 command, or None where a name is none."""
-    commands = imagej1_commands()
     title = name.removeprefix(IMAGEJ1_PREFIX)
-    if title in commands:
+    if command_of(title) is not None:
         return title
     if name.startswith(IMAGEJ1_PREFIX):
-        raise not_found(title, commands)
+        raise not_found(title, imagej1_commands())
     return None
 
 
