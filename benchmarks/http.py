@@ -12,10 +12,18 @@ import argparse
 import json
 import os
 import sys
+import sysconfig
 import tempfile
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 
-# This file's folder goes last: its own name is that of a package of Python.
-sys.path.append(sys.path.pop(0))
+# This file's name is that of a package of Python, and its folder comes first for whatever runs here.
+if __name__ == "http":
+    own = PathFinder.find_spec("http", [sysconfig.get_paths()["stdlib"]])
+    sys.modules["http"] = module_from_spec(own)
+    own.loader.exec_module(sys.modules["http"])
+else:
+    sys.path.append(sys.path.pop(0))
 
 import urllib.request
 

@@ -133,10 +133,11 @@ class DvidClient:
     def write(
         self, uuid: str, name: str, offset: Triple, size: Triple, voxels: Any, *, roi: str = "", mutate: bool = False
     ) -> None:
-        """Store a box of whole blocks; `voxels` has their bytes, x fastest, little endian."""
+        """Store a box of whole blocks; `voxels` are bytes or a contiguous array, x fastest, little endian."""
         query = ({"roi": roi} if roi else {}) | ({"mutate": "true"} if mutate else {})
         path = f"{_path(uuid, name)}/raw/0_1_2/{_joined(size)}/{_joined(offset)}"
-        self._http.ask("POST", path, body=voxels, query=query, content_type="application/octet-stream")
+        body = memoryview(voxels).cast("B")
+        self._http.ask("POST", path, body=body, query=query, content_type="application/octet-stream")
 
     def read_blocks(self, uuid: str, name: str, offset: Triple, size: Triple) -> bytes:
         """Return the blocks that are stored in a box of whole blocks: int32 x, y, z, length, then their bytes."""
