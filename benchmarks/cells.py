@@ -436,9 +436,11 @@ def java_side(folder: Path, repeats: int) -> None:
 
     def random_misses() -> float:
         cache = open_cells(folder, planes, 1 << 30)
+        image = _cell_image.cell_image(cache)
         order = np.random.default_rng(3).permutation(len(cache.grid)).tolist()
         taken = cpu_seconds(lambda: each(cache.hand_out, order)) - reading(cache, time.thread_time)
         cache.close()
+        del image
         return taken / len(order) * 1e6
 
     cells.close()

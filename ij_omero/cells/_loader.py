@@ -330,7 +330,7 @@ class CellLoader:
                 self._residents.add(entries)
             for index in cells:
                 del self._flights[index]
-        if face is not None and len(cells) > 1:
+        if face is not None and (quiet or len(cells) > 1):
             self._offer(entries)
         flight.land()
         return entries

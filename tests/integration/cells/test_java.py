@@ -20,11 +20,14 @@ from ij_omero.imagej._dataset import cells_of, to_dataset
 from ij_omero.imagej._dataset_planes import dataset_description, dataset_plane
 from ij_omero.imagej._runtime import java_class, start
 from ij_omero.model import Channel, PixelType, PlaneIndex, Quantity, Region
-from ij_omero.pixels import read_array
+from ij_omero.pixels import ReadHints, read_array
+from ij_omero.pixels.wrappers import LoggingSource
 from tests._cells import P0, ArraySource, describe
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ij_omero.pixels import PixelSource
 
 pytestmark = pytest.mark.jvm
 PLAIN = [pixel_type for pixel_type in PixelType if not pixel_type.is_complex]
@@ -35,7 +38,7 @@ def runtime() -> Any:
     return start()
 
 
-def open_cells(tmp_path: Path, source: ArraySource, **options: object) -> CellCache:
+def open_cells(tmp_path: Path, source: PixelSource, **options: object) -> CellCache:
     return CellCache(source, spill=tmp_path, **{"cell_shape": (16, 16), "autosave": None, **options})  # type: ignore[arg-type]
 
 
@@ -246,6 +249,49 @@ def test_the_bound_holds_while_java_passes_over_an_image_of_many_times_it(tmp_pa
             watcher.join()
         assert at(copy.randomAccess(), 2047, 2047, 0, 15).getInteger() == source.pixels[0, 0, 15, 2047, 2047]
         assert bound // 2 < most <= bound * 1.1 + (4 << 17)
+
+
+def test_cells_that_java_probably_asks_for_next_are_there_without_asking_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # one thread in the background, so that what it was given last is done last
+    source = ArraySource(describe(512, 512, z=2), tile=(64, 64), hints=ReadHints(request_bytes=1 << 16))
+    log = LoggingSource(source)
+    with open_cells(tmp_path, log, cell_shape=(64, 64), bound=2 << 20) as cells:
+        cells.write(P0, Region(64 * 4, 0, 64, 64), 77)
+        cells.autosave()
+        asked: list[int] = []
+        hand_out = cells.hand_out
+        monkeypatch.setattr(cells, "hand_out", lambda index: asked.append(index) or hand_out(index))
+        access = cell_image(cells).randomAccess()
+        for x in (0, 64):
+            at(access, x, 0)
+        cells.prefetch_cells([len(cells.grid) - 1]).wait(60)
+        assert len(log.requests) <= 5
+        for x in range(0, 512, 64):
+            expected = 77 if x == 256 else source.pixels[0, 0, 0, 63, x + 63]
+            assert at(access, x + 63, 63).getInteger() == expected
+        # the one that Python wrote to is still at home there
+        assert set(asked) == {0, 1, 4}
+        at(access, 64 * 2, 0).setInteger(5)
+        assert cells.read(P0, Region(64 * 2, 0, 1, 1))[0, 0] == 5
+
+
+def test_a_cursor_sees_edits_that_left_memory_while_it_is_read_ahead_of(tmp_path: Path) -> None:
+    source = ArraySource(describe(512, 512, z=8), tile=(64, 64), hints=ReadHints(request_bytes=1 << 16, parallel=2))
+    with open_cells(tmp_path, source, cell_shape=(64, 64), bound=2 << 20) as cells:
+        for index in range(0, len(cells.grid), 5):
+            plane, region = cells.grid.locate(index)
+            cells.write(plane, region, index)
+        image = cell_image(cells)
+        copy = image.factory().create(image)
+        java_class("net.imglib2.util.ImgUtil").copy(image, copy)
+        expected = read_array(cells.saved_view)
+        for index in range(len(cells.grid)):
+            plane, region = cells.grid.locate(index)
+            value = at(copy.randomAccess(), region.x + 63, region.y + 63, 0, plane.z).getInteger()
+            assert value == expected[0, 0, plane.z, region.y + 63, region.x + 63]
+        cells.close(discard=True)
 
 
 def test_a_failed_read_reaches_java_and_is_tried_again(tmp_path: Path) -> None:
