@@ -39,6 +39,7 @@ _COMMANDS = {
     "view": "_view",
     "crop": "_crop",
     "imgdata": "_crop",
+    "serve": "_serve",
     "omeis": "_omeis",
     "dvid": "_dvid",
     "run": "_run",

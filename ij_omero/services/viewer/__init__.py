@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._app import viewer_app
+from ._app import viewer_app, viewer_part
 from ._codes import EntryCodes
 
-__all__ = ["EntryCodes", "viewer_app"]
+__all__ = ["EntryCodes", "viewer_app", "viewer_part"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from ij_omero.services._core import ServiceSettings, build_app
+from ij_omero.services._core import Part, ServiceSettings, build_app_of
 
 from ._codes import ENTER, EntryCodes
 from ._open_images import DEFAULT_BOUND, OpenImages
@@ -22,6 +22,30 @@ if TYPE_CHECKING:
 
     from ij_omero.model import ImageId
     from ij_omero.pixels import ImageStore
+
+
+def viewer_part(
+    store: ImageStore,
+    settings: ServiceSettings,
+    *,
+    only: ImageId | None = None,
+    pixels_id: int | None = None,
+    bound: int = DEFAULT_BOUND,
+    lookup_tables: Mapping[str, npt.NDArray[np.uint8]] | None = None,
+    codes: EntryCodes | None = None,
+) -> Part:
+    """Return what shows a store's images, to be served beside others; see `viewer_app`."""
+    images = OpenImages(store, only=only, pixels_id=pixels_id, bound=bound, lookup_tables=lookup_tables)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            images.close()
+
+    routes = [*ImageRoutes(images).routes(), *Pages(images).routes(), (codes or EntryCodes()).route(settings)]
+    return Part(routes, (*PUBLIC, ENTER), describe_routes(), lifespan)
 
 
 def viewer_app(
@@ -59,15 +83,8 @@ def viewer_app(
     >>> with Background(lambda: app) as address:  # doctest: +SKIP
     ...     urllib.request.urlopen(f"{address}/webgateway/imgData/1/")
     """
-    images = OpenImages(store, only=only, pixels_id=pixels_id, bound=bound, lookup_tables=lookup_tables)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            images.close()
-
     settings = settings or ServiceSettings()
-    routes = [*ImageRoutes(images).routes(), *Pages(images).routes(), (codes or EntryCodes()).route(settings)]
-    return build_app(routes, settings, public=(*PUBLIC, ENTER), openapi=describe_routes(), lifespan=lifespan)
+    part = viewer_part(
+        store, settings, only=only, pixels_id=pixels_id, bound=bound, lookup_tables=lookup_tables, codes=codes
+    )
+    return build_app_of([part], settings)

@@ -27,6 +27,7 @@ COMMANDS = [
     "view",
     "crop",
     "imgdata",
+    "serve",
     "omeis",
     "dvid",
     "run",
