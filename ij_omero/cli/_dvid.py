@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ij_omero.stores import DvidClient
 
-WHERE_VARIABLE, TOKEN_VARIABLE = "IJ_OMERO_DVID", "IJ_OMERO_DVID_TOKEN"
+WHERE_VARIABLE, TOKEN_VARIABLE = "IJ_OMERO_DVID", "IJ_OMERO_TOKEN"
 _DEFAULT = "dvid://127.0.0.1:8000"
 
 _at_option = click.option(
@@ -47,7 +47,7 @@ def dvid_command() -> None:
 def serve_command(folder: Path, host: str, port: int, workers: int, cache: int, read_only: bool) -> None:
     """Serve the store in FOLDER until Ctrl-C; it is made where there is none.
 
-    A token that clients must send is taken from the environment: IJ_OMERO_DVID_TOKEN.
+    A token that clients must send is taken from the environment: IJ_OMERO_TOKEN.
     """
     with _needs_serve():
         from functools import partial

@@ -132,7 +132,8 @@ class DvidStore:
         if source is not None:
             source = self._image(source).description.image_id
         uuid = self._version_to_write(dataset)
-        name = f"{re.sub('[^A-Za-z0-9_.-]+', '-', description.name)[:80].strip('-') or 'image'}-{secrets.token_hex(4)}"
+        plain = re.sub("[^A-Za-z0-9_.]+", "-", description.name)[:80].strip("-")
+        name = f"{plain or 'image'}-{secrets.token_hex(4)}"
         stored = description.replace(
             image_id=None,
             pixels_id=None,
