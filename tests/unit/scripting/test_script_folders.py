@@ -185,7 +185,7 @@ def test_a_watched_folder_is_followed(omerodir: Path, macros: Path, described: l
             if report.removed:
                 return
 
-    thread = threading.Thread(target=watch)
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     (macros / "New.ijm").write_text("new")
     with told:
