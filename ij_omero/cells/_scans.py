@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _MOST_SCANS = 8
 """Threads of one program that each run through a part of an image; more are forgotten, the oldest first."""
 
+_CERTAIN = 2
+"""Steps from a cell to its successor that make a scan; from a run of cells to the next one counts as many."""
+
 
 class Window(NamedTuple):
     """Cells to be loaded by one background task; touching the first of them is told to `Scans.touched`."""
@@ -23,20 +26,22 @@ class Window(NamedTuple):
 class _Scan:
     """One run through cells in their order: from `seen` to `end` they are loaded or on their way."""
 
-    __slots__ = ("end", "seen", "size", "starts")
+    __slots__ = ("end", "seen", "size", "starts", "steps")
 
     def __init__(self, seen: int) -> None:
         self.seen = seen
         self.end = seen + 1
         self.size = 0
+        self.steps = 0
         self.starts: list[int] = []
 
 
 class Scans:
     """Follows several runs through the cells of one image.
 
-    Nothing is read ahead of a first touch. The touch of a cell's successor begins a scan; its windows double from
-    one request's size to the largest that pays, so that a short run reads little that nobody asked for.
+    Three cells touched one after the other begin a scan, or two runs of several: two cells follow each other by chance
+    where few are asked for in no order. Its windows double from one request's size to the largest that pays, so that
+    a short scan reads little that nobody asked for.
 
     Parameters
     ----------
@@ -79,6 +84,9 @@ class Scans:
         self._scans.append(scan)
         scan.seen = last
         scan.end = max(scan.end, last + 1)
+        scan.steps += 1 if first == last else _CERTAIN
+        if scan.steps < _CERTAIN:
+            return []
         scan.size = min(max(2 * scan.size, self._smallest), self.largest)
         room = self._room() // sum(1 for one in self._scans if one.size)
         size = min(scan.size, room // 2)
