@@ -15,6 +15,7 @@ from ._block_codecs import decode
 from ._geometry import HIGHEST, LOWEST, Point
 from ._pictures import rounded
 from ._versioned_values import block_key
+from ._volumes import check_blocks
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -115,6 +116,7 @@ class _PointReader:
         self.instance = instance
         self._blocks = blocks
         self._kept: dict[tuple[int, ...], npt.NDArray[Any] | None] = {}
+        self._looked_up = 0
         self._most = max(8, KEPT_BYTES // instance.block_bytes)
 
     def values(self, at: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -138,6 +140,8 @@ class _PointReader:
             return self._kept[place]
         if not all(LOWEST <= coordinate <= HIGHEST for coordinate in place):
             return None
+        self._looked_up += 1
+        check_blocks(self._looked_up)
         if len(self._kept) >= self._most:
             del self._kept[next(iter(self._kept))]
         value = self._blocks.get(block_key(Point(*place)))

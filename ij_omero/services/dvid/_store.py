@@ -62,9 +62,10 @@ class Place:
 
     def region(self, name: str) -> BlockRegion:
         """Return an ROI of the same repository as this version sees it; NotFoundError where there is none."""
-        return region_at(self._beside(name))
+        return region_at(self.beside(name))
 
-    def _beside(self, name: str) -> Place:
+    def beside(self, name: str) -> Place:
+        """Return another instance of the same repository as this version sees it; NotFoundError where there is none."""
         instance = self.repo.instance(name)
         ancestry = _ancestry(self.repo, self.node, instance)
         return Place(self.transaction, self.repo, self.node, instance, ancestry, self.changes)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from starlette.responses import Response
 
-from ij_omero.errors import InvalidInputError
+from ij_omero.errors import InvalidInputError, NotFoundError
 from ij_omero.services._core import read_body, run_heavy, stream_body
 
-from ._answers import OCTETS, PiecesResponse, SlabsResponse
+from ._answers import OCTETS, PIECE, PiecesResponse, SlabsResponse
 from ._arbitrary import ArbitraryPlane, read_arbitrary
 from ._block_codecs import decode, stored_form
 from ._context import context_of
@@ -62,31 +63,44 @@ async def get_voxels(request: Request, uuid: str, name: str, keyword: str, parts
             return PiecesResponse(*kept)
         instance = stamp.instance
         nbytes = check_amount(asked.box, instance, context.limits.request)
-        if asked.picture is None and nbytes > SLAB and not asked.roi and throttle is None:
+        if asked.picture is None and nbytes > SLAB and throttle is None:
             place = context.store.begin(uuid, name)
-            works = _slabs(place, asked.box)
+            if asked.roi:
+                _check_roi(place, asked.roi)
             when_whole = None if key is None or nbytes * 4 > context.limits.cache else _keeper(context, key)
-            return SlabsResponse(request, place, nbytes, works, when_whole)
+            return SlabsResponse(request, place, nbytes, _slabs(place, asked), when_whole)
         body, media_type = await run_heavy(request, _read_whole, context.store, uuid, name, asked)
     if key is not None:
         context.answers.put(key, [body], media_type)
     return PiecesResponse([body], media_type)
 
 
+def _check_roi(place: Place, name: str) -> None:
+    """Refuse an ROI that there is not before the answer begins."""
+    try:
+        place.beside(name)
+    except NotFoundError:
+        place.transaction.abort()
+        raise
+
+
 def _keeper(context: Any, key: Any) -> Callable[[list[Any]], None]:
     return lambda slabs: context.answers.put(key, slabs, OCTETS)
 
 
-def _slabs(place: Place, box: Box) -> Iterator[Callable[[], npt.NDArray[Any]]]:
+def _slabs(place: Place, asked: VoxelRequest) -> Iterator[Callable[[], npt.NDArray[Any]]]:
     """Yield what reads a volume piece by piece, each of whole layers of blocks."""
-    instance = place.instance
+    instance, box = place.instance, asked.box
+    region = functools.cache(lambda: place.region(asked.roi) if asked.roi else None)
     per_section = box.size.x * box.size.y * instance.voxels.nbytes
     depth = max(1, SLAB // (per_section * instance.block.z)) * instance.block.z
     z, end = box.offset.z, box.offset.z + box.size.z
     while z < end:
         until = min((z // depth + 1) * depth, end)
         part = Box(Point(box.offset.x, box.offset.y, z), Point(box.size.x, box.size.y, until - z))
-        yield lambda part=part: read_box(place.blocks, instance, part)  # type: ignore[misc]
+        yield lambda part=part: read_box(  # type: ignore[misc]
+            place.blocks, instance, part, region(), asked.attenuation
+        )
         z = until
 
 
@@ -326,14 +340,20 @@ async def get_subvolume(request: Request, uuid: str, name: str, keyword: str, pa
 
 
 def _stream(blocks: Any, instance: Instance, compression: str) -> list[bytes]:
-    """Return blocks as x, y, z, length, bytes; as they are stored, or without compression."""
+    """Return blocks as x, y, z, length, bytes; as they are stored, or without compression. In pieces of about 1 MiB."""
     if compression == "jpeg" and instance.compression.form != "jpeg":
         raise InvalidInputError(
             f"can't encode JPEG: expected internal block data to be JPEG, was {instance.compression} instead"
         )
     nbytes = instance.block_bytes
+    pieces: list[bytes] = []
     parts: list[Any] = []
+    length = 0
     for at, value in blocks:
         body: Any = decode(value, nbytes) if compression == "uncompressed" else stored_form(value)[1]
         parts += [_BLOCK_HEADER.pack(*at, len(body)), body]
-    return [b"".join(parts)]
+        length += len(body)
+        if length >= PIECE:
+            pieces.append(b"".join(parts))
+            parts, length = [], 0
+    return [*pieces, b"".join(parts)]

@@ -156,6 +156,7 @@ def test_planes_in_any_orientation(dvid: Dvid, grey: str) -> None:
     for path in ("1_1_1/2_2_2/3_3_3/0", "1_1_1/2_2_2/3_3_3/-1", "1_1/2_2_2/3_3_3/1", "nan_1_1/2_2_2/3_3_3/1"):
         assert dvid.get(f"{grey}/arb/{path}").status_code == 400
     assert "exceeds this DVID server's set limit" in dvid.get(f"{grey}/arb/0_0_0/9e6_0_0/0_9e6_0/1").text
+    assert "touches 262145 blocks" in dvid.get(f"{grey}/arb/0_0_0/9e7_0_0/0_9e7_0/1e5").text
 
 
 def test_blocks_along_x(dvid: Dvid, grey: str) -> None:
@@ -261,6 +262,23 @@ def test_regions_mask_voxels(dvid: Dvid, uuid: str, grey: str) -> None:
     np.testing.assert_array_equal(found, np.where(inside, 0, voxels))
     assert dvid.ask("DELETE", f"{region}/roi").status_code == 200
     assert dvid.get(f"{region}/roi").json() == []
+
+
+def test_large_volumes_are_masked_as_small_ones(dvid: Dvid, uuid: str) -> None:
+    place = dvid.new_instance(uuid, "v", BlockSize="64")
+    region = dvid.new_instance(uuid, "region", "roi", BlockSize="64")
+    voxels = volume("<u1", 128, 256, 256) | 1
+    store(dvid, place, voxels)
+    dvid.post(f"{region}/roi", json=[[1, 2, 0, 1]])
+    voxels[:64] >>= 2
+    voxels[64:, :128] >>= 2
+    voxels[64:, 192:] >>= 2
+    voxels[64:, 128:192, 128:] >>= 2
+    found = dvid.get(f"{place}/raw/0_1_2/256_256_128/0_0_0?roi=region&attenuation=2")
+    np.testing.assert_array_equal(np.frombuffer(found.content, np.uint8).reshape(voxels.shape), voxels)
+    refused = dvid.get(f"{place}/raw/0_1_2/256_256_128/0_0_0?roi=nobody")
+    assert (refused.status_code, "invalid data instance name" in refused.text) == (400, True)
+    assert len(stream(dvid.get(f"{place}/subvolblocks/256_256_128/0_0_0?compression=uncompressed").content)) == 32
 
 
 def test_extents_follow_the_voxels_and_may_be_set(dvid: Dvid, uuid: str, grey: str) -> None:
