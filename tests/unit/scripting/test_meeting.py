@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import stat
 import tempfile
 from pathlib import Path
@@ -81,8 +82,12 @@ def test_how_large_a_worker_may_grow(monkeypatch: pytest.MonkeyPatch, text: str,
 
 def test_messages_travel_whole() -> None:
     one, other = socket.socketpair()
+    message = {"text": "ü" * 100_000}
     with one, other:
-        _meeting.send(one, {"text": "ü" * 100_000})
-        assert _meeting.receive(other) == {"text": "ü" * 100_000}
+        # longer than what a socket holds, so that sending ends only with receiving
+        sending = threading.Thread(target=_meeting.send, args=(one, message))
+        sending.start()
+        assert _meeting.receive(other) == message
+        sending.join()
         one.close()
         assert _meeting.receive(other) is None
