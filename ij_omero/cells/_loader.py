@@ -36,6 +36,8 @@ REWRITTEN = -1
 """The digest of a cell that was written whole without reading the source: equal to no real one."""
 _SCAN_REQUESTS = 4
 """Requests' sizes that a scan reads at once: at one, half of a server's time goes into the call itself."""
+_FREE = 8
+"""A source whose requests could be this much smaller than a cell costs so little that only another runtime gains."""
 _SCAN_BYTES = 4 << 20
 """Bytes of the largest window, where requests are small: handing over to the background has its price too."""
 
@@ -77,6 +79,7 @@ class CellLoader:
         self._closed = False
         hints = source.hints
         request = hints.request_bytes // self._cell_bytes
+        self._costs_nothing = _FREE * hints.request_bytes <= self._cell_bytes
         largest = max(_SCAN_REQUESTS * hints.request_bytes, _SCAN_BYTES) // self._cell_bytes
         self._scans = Scans(grid, request, largest, max(hints.parallel, 1) + 1, self._room_ahead)
         self._scan_request = self._scans.largest * self._cell_bytes if request > 1 else hints.request_bytes
@@ -131,6 +134,8 @@ class CellLoader:
 
     def touched(self, first: int, last: int, face: ForeignCells | None = None) -> None:
         """Tell that a run of cells was asked for, and begin to read what probably comes next."""
+        if face is None and self._costs_nothing:
+            return
         with self._lock:
             self.window_starts.difference_update(range(first, last + 1))
             windows = self._windows(self._scans.touched(first, last), face)
@@ -211,7 +216,7 @@ class CellLoader:
                 self.check_open()
                 flight = self._flights.get(index)
                 if flight is None:
-                    if follow and index not in self._planned:
+                    if follow and index not in self._planned and (face is not None or not self._costs_nothing):
                         windows = self._follow(index, face)
                     block = None if alone else self._planned.get(index)
                     cells = [index] if block is None else block.cells

@@ -31,6 +31,8 @@ LARGEST_BATCH = 4 << 20
 """Bytes of that, since a commit takes as much memory again."""
 _STORED_AHEAD = 0.5
 """With more than this of the bound in use, edited cells are stored in the background before they have to leave."""
+_LOOKED_AT = 4
+"""So many of the next cells to leave tell whether edits are among them."""
 _RETIRED = 0.75
 """This much of the bound may wait for the other runtime to find out that nobody holds it."""
 RETIRED_FLOOR = 4 << 20
@@ -87,7 +89,7 @@ class Residents:
         with self._lock:
             self.nbytes += nbytes
             fits = self.nbytes <= self.bound
-            soon = not self._storing and self.nbytes > self.bound * _STORED_AHEAD and self.store_soon is not None
+            soon = not self._storing and self.nbytes > self.bound * _STORED_AHEAD and self._edits_leave_soon()
             self._storing = self._storing or soon
         try:
             if soon and self.store_soon is not None:
@@ -171,6 +173,10 @@ class Residents:
             if self.nbytes > bound:
                 raise failure
             _log.warning("edited cells were stored after a failure: %s", failure)
+
+    def _edits_leave_soon(self) -> bool:
+        next_to_leave = itertools.islice(self._ring.values(), _LOOKED_AT)
+        return any(entry.written and entry.foreign is None for entry in next_to_leave)
 
     def store_oldest(self) -> None:
         """Store edits of those cells that are the next to leave, so that nobody waits for it when they do.
