@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 import stat
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
