@@ -6,7 +6,7 @@ import logging
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ij_omero.errors import IJOmeroError, InvalidInputError
 from ij_omero.model import Roi, Table
@@ -14,12 +14,14 @@ from ij_omero.model import Roi, Table
 from ._description import TITLE, WrappedModule, wrap
 from ._python_functions import FUNCTION, find_function, is_omero_script, parsed, registers_functions, run_function
 from ._system_information import SYSTEM_INFORMATION, system_information
+from ._types import Role, omero_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ij_omero.imagej import ModuleDescription, ModuleResult
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 SCRIPT = "script:"
 SCRIPT_SUFFIXES = (".ijm", ".bsh", ".clj", ".groovy", ".js", ".py", ".rb", ".R", ".scala")
@@ -156,7 +158,7 @@ def script_module(path: Path, root: Path | None = None) -> WrappedModule:
 
 
 def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunResult:
-    """Run a module and return what it gave, by name.
+    """Run a module and return what it gave, by the names that it declares where it does.
 
     Raises
     ------
@@ -165,6 +167,20 @@ def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunR
     InvalidInputError
         An input is missing or unfit.
     """
+    run = _run(module, inputs)
+    outputs = [(one.name, omero_type(one.java_type).role) for one in module.outputs]
+    run.images = _declared(run.images, [name for name, role in outputs if role is Role.IMAGE])
+    run.tables = _declared(run.tables, [name for name, role in outputs if role is Role.TABLE])
+    return run
+
+
+def _declared(found: Mapping[str, T], declared: Sequence[str]) -> dict[str, T]:
+    """Give the names of declared outputs to results that ImageJ 1 only left open, in their order."""
+    free = iter([name for name in declared if name not in found])
+    return {name if name in declared else next(free, name): one for name, one in found.items()}
+
+
+def _run(module: WrappedModule, inputs: Mapping[str, Any]) -> RunResult:
     if module.identifier == SYSTEM_INFORMATION.identifier:
         return RunResult(values={"info": system_information()})
     if module.identifier.startswith(SCRIPT):
