@@ -167,7 +167,7 @@ class CellLoader:
         with self._leaving():
             for block in blocks:
                 with self._lock:
-                    if self._closed:
+                    if self._closed or self._prefetcher.stopped:
                         return
                     if self._planned.get(block.cells[0]) is not block:
                         continue

@@ -59,6 +59,11 @@ class Prefetcher:
         self._pool: ThreadPoolExecutor | None = None
         self._stopped = False
 
+    @property
+    def stopped(self) -> bool:
+        """Whether whatever runs is to come to an end."""
+        return self._stopped
+
     def start(self, load: weakref.WeakMethod[Callable[[Any], object]], pieces: Sequence[Any]) -> Prefetch:
         """Load pieces with a method, a weak one so that a waiting thread does not keep a cache; none after `stop`."""
         if not pieces:
