@@ -317,6 +317,17 @@ def _start_pyimagej(endpoint: str, max_heap: str | None) -> Runtime:
     return Runtime(gateway.context(), is_full=True, owns_context=False)
 
 
+def _page_options() -> list[str]:
+    """Ask for large memory pages where the system gives them: fetching memory for cells page by page costs more."""
+    offered = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    try:
+        choice = offered.read_text(encoding="ascii")
+    except OSError:
+        return []
+    # where they are switched off, Java would print a warning
+    return [] if "[never]" in choice else ["-XX:+UseTransparentHugePages"]
+
+
 def _heap_options(max_heap: str | None) -> list[str]:
     heap = max_heap or os.environ.get(HEAP_VARIABLE)
     return [f"-Xmx{heap}"] if heap else []
@@ -335,6 +346,7 @@ def _start_jvm(java: Java, jars: Sequence[Path], max_heap: str | None, options: 
         "--enable-native-access=ALL-UNNAMED",
         # a failing module raises here; SciJava would print its stack trace as well
         f"-Dscijava.log.level={'debug' if _log.isEnabledFor(logging.DEBUG) else 'none'}",
+        *_page_options(),
         *options,
         *_heap_options(max_heap),
     ]
