@@ -1,118 +1,136 @@
-"""One HTTP server that a store talks to: connections kept open, requests tried again, errors of this package."""
+"""Requests to an HTTP server: connections are used again, busy servers are asked again, refusals become errors."""
 
 from __future__ import annotations
 
-import random
-import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-import httpx
+import urllib3
 
 from ij_omero.errors import (
     AccessDeniedError,
     ConnectionFailedError,
     DiskFullError,
+    IJOmeroError,
     InvalidInputError,
     LoginError,
     NotFoundError,
-    OperationTimeoutError,
-    WriteError,
+    ReadError,
+    StorageError,
 )
 
-CONNECTIONS = 16
-TRIES = 6
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
-AGAIN = frozenset({429, 502, 503, 504})
-LONGEST_TEXT = 300
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-_ERRORS: dict[int, type[Exception]] = {
-    400: InvalidInputError,
-    401: LoginError,
-    403: AccessDeniedError,
-    404: NotFoundError,
-    409: WriteError,
-    413: InvalidInputError,
-    507: DiskFullError,
-}
+CONNECTIONS = 8
+ATTEMPTS = 6
+BACK_OFF = 0.1  # seconds before the second attempt, doubled each time
+LONGEST_WAIT = 5.0
+CONNECT_SECONDS = 10.0
 
 
 class WebServer:
-    """An HTTP server; safe from any thread.
-
-    Requests that may be repeated are tried again, later each time, when the server is busy or a connection breaks.
+    """A server's address with its connections; safe from any thread.
 
     Parameters
     ----------
-    address
-        ``http://host:port``.
+    host, port
+        Of the server.
     token
-        Sent as ``Authorization: Bearer``; never told in an error.
+        Sent as ``Authorization: Bearer TOKEN``.
+    secure
+        Whether to speak HTTPS.
     seconds
-        How long a server may be silent.
+        The longest that the server may be silent.
     """
 
-    def __init__(self, address: str, token: str | None = None, seconds: float = 60.0) -> None:
-        self.address = address
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-        timeout = httpx.Timeout(seconds, connect=10)
-        self._client = httpx.Client(base_url=address, headers=headers, limits=limits, timeout=timeout, trust_env=False)
-        self._closed = threading.Event()
+    name = "server"
+    """What it is called in errors."""
 
-    def ask(self, method: str, path: str, *, again: bool = True, **given: Any) -> httpx.Response:
-        """Send a request and return its answer, read whole.
+    def __init__(
+        self, host: str, port: int, *, token: str | None = None, secure: bool = False, seconds: float = 300.0
+    ) -> None:
+        kind = urllib3.HTTPSConnectionPool if secure else urllib3.HTTPConnectionPool
+        self.told = f"{'https' if secure else 'http'}://{host}:{port}"
+        headers = {"User-Agent": "ij-omero"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._pool = kind(
+            host,
+            port,
+            maxsize=CONNECTIONS,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
+        )
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        again: bool = True,
+        content_type: str | None = None,
+    ) -> bytes:
+        """Return the body of an answer.
 
         Parameters
         ----------
+        path
+            Quoted.
         again
-            Whether it may be sent twice without harm.
-        **given
-            What `httpx.Client.request` takes.
+            Whether the request may be sent again after the connection was lost within it.
 
         Raises
         ------
-        ConnectionFailedError, OperationTimeoutError
-            No answer came.
-        InvalidInputError, LoginError, AccessDeniedError, NotFoundError, WriteError, DiskFullError
-            The server refused; the text is its own.
+        NotFoundError, AccessDeniedError, InvalidInputError, LoginError
+            The server refused.
+        ConnectionFailedError
+            It does not answer, or is busy for long.
+        StorageError, DiskFullError, ReadError
+            It failed.
         """
-        pause = FIRST_PAUSE
-        for left in reversed(range(TRIES if again else 1)):
-            try:
-                answer = self._client.request(method, path, **given)
-            except httpx.TimeoutException:
-                failure: Exception = OperationTimeoutError(f"{self.address} did not answer in time")
-            except httpx.HTTPError as error:
-                failure = ConnectionFailedError(f"no answer from {self.address}: {error}")
-            except RuntimeError:
-                raise ConnectionFailedError(f"the connection to {self.address} was closed; open it again") from None
-            else:
-                if answer.status_code < 300:
-                    return answer
-                failure = self._refused(answer)
-                if answer.status_code not in AGAIN:
-                    raise failure
-                pause = max(pause, _seconds(answer.headers.get("retry-after")))
-            if not left or self._closed.is_set():
-                raise failure
-            self._closed.wait(pause * random.uniform(0.5, 1))  # noqa: S311  spreads clients, keeps no secret
-            pause = min(2 * pause, LONGEST_PAUSE)
-        raise AssertionError  # the last try raised or returned
+        target = path + ("?" + "&".join(f"{quote(k)}={quote(v, safe=',')}" for k, v in query.items()) if query else "")
+        retries = urllib3.Retry(
+            total=ATTEMPTS,
+            read=None if again else False,
+            other=0,
+            allowed_methods=None,
+            status_forcelist=(503,),
+            backoff_factor=BACK_OFF,
+            backoff_max=LONGEST_WAIT,
+            respect_retry_after_header=True,
+            redirect=0,
+            raise_on_status=False,
+            raise_on_redirect=False,
+        )
+        headers = dict(self._pool.headers) | ({"Content-Type": content_type} if content_type else {})
+        try:
+            answer = self._pool.urlopen(method, target, body=body, headers=headers, retries=retries)
+        except (urllib3.exceptions.MaxRetryError, urllib3.exceptions.HTTPError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise ConnectionFailedError(f"no {self.name} answers at {self.told}: {reason}") from error
+        if answer.status >= 300:
+            said = " ".join(answer.data[:2000].decode("utf-8", "replace").split())
+            raise self.refused(answer.status, said or f"HTTP status {answer.status}")
+        return answer.data
 
     def close(self) -> None:
-        """Close all connections; twice is allowed."""
-        self._closed.set()
-        self._client.close()
+        """Close the connections."""
+        self._pool.close()
 
-    def _refused(self, answer: httpx.Response) -> Exception:
-        text = " ".join(answer.text.split())[:LONGEST_TEXT] or f"status {answer.status_code}"
-        kind = _ERRORS.get(answer.status_code, ConnectionFailedError)
-        return kind(f"{self.address} says: {text}")
-
-
-def _seconds(value: str | None) -> float:
-    try:
-        return min(float(value or 0), LONGEST_PAUSE)
-    except ValueError:
-        return 0.0
+    def refused(self, status: int, said: str) -> IJOmeroError:
+        """Return the error that an answer is; ``said`` is its body in one line."""
+        told = f"{self.told} refused: {said}"
+        if status == 401:
+            return LoginError(f"{told}; give its token: token=...")
+        if status == 403:
+            return AccessDeniedError(told)
+        if status == 404:
+            return NotFoundError(told)
+        if status in (502, 503, 504):
+            return ConnectionFailedError(f"{self.told} is busy or not ready: {said}; try again later")
+        if status == 507:
+            return DiskFullError(f"{self.told} has no space left: {said}")
+        if status < 500:
+            return InvalidInputError(told)
+        return ReadError(f"{self.told} failed: {said}") if status != 500 else StorageError(told)

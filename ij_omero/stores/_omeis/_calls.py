@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from ij_omero.errors import ConnectionFailedError, ImageNotFoundError, InvalidInputError, NotFoundError, StorageError
+import urllib3
+
+from ij_omero.errors import ImageNotFoundError, InvalidInputError, NotFoundError, StorageError
 from ij_omero.model import ImageDescription, PixelType
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ class Omeis:
 
     def get(self, method: str, **given: object) -> bytes:
         """Call a method that only reads."""
-        return self._server.ask("GET", PATH, params={"Method": method, **given}).content
+        return self._server.ask("GET", PATH, query=_texts(method, given))
 
     def text(self, method: str, **given: object) -> str:
         """Call a method that reads, and return its answer as text."""
@@ -71,9 +74,10 @@ class Omeis:
         again
             Whether it may be sent twice.
         """
-        data = {"Method": method, **{key: str(value) for key, value in given.items()}}
-        upload = {field: (name, content, "application/octet-stream")}
-        return self._server.ask("POST", PATH, again=again, data=data, files=upload).content
+        fields: list[tuple[str, Any]] = [*_texts(method, given).items()]
+        fields.append((field, (name, content, "application/octet-stream")))
+        body, content_type = urllib3.encode_multipart_formdata(fields)
+        return self._server.ask("POST", PATH, body=body, content_type=content_type, again=again)
 
     def send_json(self, method: str, value: str, **given: object) -> Any:
         """Call a method that takes and answers JSON; see `json`."""
@@ -84,16 +88,17 @@ class Omeis:
 
     def do(self, method: str, **given: object) -> str:
         """Call a method that changes something, once."""
-        data = {"Method": method, **{key: str(value) for key, value in given.items()}}
-        return self._server.ask("POST", PATH, again=False, data=data).text.strip()
+        body = urlencode(_texts(method, given)).encode()
+        kind = "application/x-www-form-urlencoded"
+        return self._server.ask("POST", PATH, body=body, content_type=kind, again=False).decode().strip()
 
     def info(self, pixels_id: int) -> tuple[ImageDescription, bool]:
         """Return what pixels are, and whether they are finished; ImageNotFoundError where there are none."""
         try:
             lines = self.text("PixelsInfo", PixelsID=pixels_id)
-        except (NotFoundError, InvalidInputError, ConnectionFailedError) as error:
-            if isinstance(error, ConnectionFailedError) and "Error calling" not in str(error):
-                raise
+        except (NotFoundError, InvalidInputError, StorageError) as error:
+            if isinstance(error, StorageError) and "Error calling" not in str(error):
+                raise  # an original server tells all refusals as its own failures
             raise ImageNotFoundError(f"the server has no pixels {pixels_id}") from error
         try:
             facts = dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
@@ -107,6 +112,10 @@ class Omeis:
             raise StorageError(f"the server does not answer as an OMEIS does: {lines[:80]!r}") from error
 
 
+def _texts(method: str, given: Mapping[str, object]) -> dict[str, str]:
+    return {"Method": method, **{key: str(value) for key, value in given.items()}}
+
+
 class UnknownMethodError(StorageError):
     """The server is an OMEIS, but none of this package: it has no such method."""
 
@@ -114,7 +123,7 @@ class UnknownMethodError(StorageError):
 def _json_of(method: str, call: Callable[[], bytes]) -> Any:
     try:
         return json.loads(call())
-    except (InvalidInputError, ConnectionFailedError) as error:
+    except (InvalidInputError, StorageError) as error:
         if "Method doesn't exist" in str(error):
             raise UnknownMethodError(f"this OMEIS server has no {method}; it only keeps pixels") from error
         raise

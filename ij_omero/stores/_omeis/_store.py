@@ -59,8 +59,8 @@ class OmeisStore:
 
     def __init__(self, address: ImageAddress, token: str | None = None) -> None:
         self._address = ImageAddress("omeis", address.host, address.port)
-        host = f"[{address.host}]" if ":" in (address.host or "") else address.host
-        self._server = WebServer(f"http://{host}:{address.port or DEFAULT_PORT}", token)
+        self._server = WebServer(address.host or "localhost", address.port or DEFAULT_PORT, token=token)
+        self._server.name = "OMEIS server"
         self._omeis = Omeis(self._server)
         self._sources: weakref.WeakSet[OmeisSource] = weakref.WeakSet()
         try:
