@@ -145,7 +145,8 @@ def test_a_running_server_is_left_alone(omero_server: LocalServer) -> None:
         said.append(message)
 
     assert LocalServer(omero_server.home, port=0, progress=listen).up() == before
-    assert said == [f"ready: root@127.0.0.1:{before.port}"]
+    web = f", OMERO.web at {before.web_address}" if before.web_address else ""  # where an earlier test needed it
+    assert said == [f"ready: root@127.0.0.1:{before.port}{web}"]
 
 
 def test_the_omero_command_finds_the_server(omero_server: LocalServer) -> None:
