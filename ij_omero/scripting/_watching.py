@@ -42,7 +42,8 @@ def watch_scripts(omerodir: Path | str, *, namespace: str = NAMESPACE, every: fl
     while True:
         if before != done:
             report = update_scripts(omerodir, namespace=namespace)
-            done = before
+            # what came or went while the folders were read may not show in how they looked before: look once more
+            done = None if report.written or report.removed else before
             if report.written or report.removed or report.kept or report.problems:
                 yield report
         settled = False

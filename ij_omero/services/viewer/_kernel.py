@@ -36,10 +36,11 @@ class RenderingKernel:
 
     def choose(self) -> str:
         """Return the kernel for the next picture, ``"numpy"`` or ``"numba"``."""
+        name = self._name
         if next(self._asked) == self._pictures and importlib.util.find_spec("numba") is not None:
             self._thread = threading.Thread(target=self._load, name="ij-omero-rendering-kernel")
             self._thread.start()
-        return self._name
+        return name
 
     def wait(self) -> None:
         """Wait until it is loaded, where that has begun."""

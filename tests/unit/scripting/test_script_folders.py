@@ -12,6 +12,7 @@ from ij_omero.cli._scripts import scripts_command
 from ij_omero.errors import InvalidInputError
 from ij_omero.scripting import _script_folders as script_folders
 from ij_omero.scripting import (
+    _watching,
     check_scripts,
     install_scripts,
     installed_scripts,
@@ -194,3 +195,25 @@ def test_a_watched_folder_is_followed(omerodir: Path, macros: Path, described: l
     thread.join(timeout=30)
     assert not thread.is_alive()
     assert [(one.written, one.removed) for one in reports] == [(("imagej/New.py",), ()), ((), ("imagej/New.py",))]
+
+
+def test_what_comes_and_goes_while_folders_are_read_is_followed(
+    omerodir: Path, macros: Path, described: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_scripts(omerodir, folders=[macros])
+    passing = macros / "New.ijm"
+    update, calls = _watching.update_scripts, []
+
+    def update_while_it_passes(*args: object, **options: object) -> InstallReport:
+        if not calls:
+            passing.write_text("new")
+        calls.append(args)
+        try:
+            return update(*args, **options)  # type: ignore[arg-type]
+        finally:
+            passing.unlink(missing_ok=True)
+
+    monkeypatch.setattr(_watching, "update_scripts", update_while_it_passes)
+    reports = watch_scripts(omerodir, every=0.02)
+    assert next(reports).written == ("imagej/New.py",)
+    assert next(reports).removed == ("imagej/New.py",)
