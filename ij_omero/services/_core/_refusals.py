@@ -31,8 +31,6 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (ConnectionFailedError, 502),
     (MissingDependencyError, 501),
     (InvalidInputError, 400),
-    (IJOmeroError, 500),
-    (ValueError, 500),
 )
 
 

@@ -14,22 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-MOST_DIGITS = 21
 LARGEST = (1 << 64) - 1
 LARGEST_SIZE = (1 << 31) - 1
 TRUE, FALSE = ("1", "true"), ("0", "false")
 _NUMBER = re.compile(r"\s*([+-]?\d{1,21})(?!\d)")
-
-_KINDS = {
-    (1, False, False): PixelType.UINT8,
-    (1, True, False): PixelType.INT8,
-    (2, False, False): PixelType.UINT16,
-    (2, True, False): PixelType.INT16,
-    (4, False, False): PixelType.UINT32,
-    (4, True, False): PixelType.INT32,
-    (4, True, True): PixelType.FLOAT,
-    (8, True, True): PixelType.DOUBLE,
-}
 
 
 class Box(NamedTuple):
@@ -223,5 +211,5 @@ class Parameters:
 def description_of(sizes: list[int], width: int, is_signed: bool, is_float: bool) -> ImageDescription:
     """Return what pixels of these sizes (X, Y, Z, C, T), bytes per pixel and kind are."""
     x, y, z, c, t = sizes
-    kind = _KINDS[width, is_signed, is_float]
+    kind = PixelType.of(f"{'f' if is_float else 'i' if is_signed else 'u'}{width}")
     return ImageDescription("", kind, size_x=x, size_y=y, size_z=z, size_c=c, size_t=t)

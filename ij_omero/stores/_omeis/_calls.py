@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from ij_omero.stores._web_server import WebServer
 
 PATH = "/cgi-bin/omeis"
-_KINDS = {
-    (1, False, False): PixelType.UINT8,
-    (1, True, False): PixelType.INT8,
-    (2, False, False): PixelType.UINT16,
-    (2, True, False): PixelType.INT16,
-    (4, False, False): PixelType.UINT32,
-    (4, True, False): PixelType.INT32,
-    (4, True, True): PixelType.FLOAT,
-    (8, True, True): PixelType.DOUBLE,
-}
 
 
 class Omeis:
@@ -103,12 +93,15 @@ class Omeis:
         try:
             facts = dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
             x, y, z, c, t, width = map(int, facts["Dims"].split(","))
-            kind = _KINDS[width, facts["Signed"] == "1", facts["Float"] == "1"]
+            signed, real = facts["Signed"] == "1", facts["Float"] == "1"
+            if real and not signed:
+                raise ValueError("floating-point pixels are signed")
+            kind = PixelType.of(f"{'f' if real else 'i' if signed else 'u'}{width}")
             description = ImageDescription(
                 f"Pixels {pixels_id}", kind, size_x=x, size_y=y, size_z=z, size_c=c, size_t=t, image_id=pixels_id
             )
             return description, facts["Finished"] == "1"
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:  # numpy says TypeError of a size that it has not
             raise StorageError(f"the server does not answer as an OMEIS does: {lines[:80]!r}") from error
 
 
