@@ -17,7 +17,7 @@ from tests._cells import P0, ArraySource, describe
 
 SIZE, CELL = 512, 64
 KILLS = int(os.environ.get("IJ_OMERO_CRASH_KILLS", "12"))
-"""The long form of the drill is `./scripts/drill`."""
+"""The long form of the drill is `./scripts/drill cells`."""
 
 # Writes whole cells, each with a value of its round, and tells after each round what is on disk by then.
 WRITER = """
