@@ -16,6 +16,8 @@ from uvicorn.supervisors import Multiprocess
 
 from ij_omero.errors import InvalidInputError, ServerStartError
 
+from ._memory import keep_freed_memory
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -65,6 +67,7 @@ def serve(
     address = address_of(listening)
     with contextlib.closing(listening):
         if workers == 1:
+            keep_freed_memory()
             server = _Server(_config(make_app, stop_seconds), lambda: on_ready(address) if on_ready else None)
             server.run(sockets=[listening])
             return
@@ -185,6 +188,7 @@ def _in_worker(make_app: Callable[[], ASGIApp], parent: int) -> ASGIApp:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="ij-omero-http-parent", daemon=True).start()
+    keep_freed_memory()
     return make_app()
 
 

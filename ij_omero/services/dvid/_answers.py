@@ -44,10 +44,14 @@ class AnswerCache:
             self._kept.move_to_end(key)
         return found
 
+    def takes(self, nbytes: int) -> bool:
+        """Whether a body of so many bytes is kept, beside others."""
+        return nbytes * 4 <= self._limit
+
     def put(self, key: Hashable, pieces: Sequence[Any], media_type: str) -> None:
         """Keep a body, unless it is too large to be kept beside others."""
         nbytes = _length(pieces)
-        if nbytes * 4 > self._limit or key in self._kept:
+        if not self.takes(nbytes) or key in self._kept:
             return
         self._kept[key] = (pieces, media_type)
         self._nbytes += nbytes

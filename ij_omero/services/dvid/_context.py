@@ -13,6 +13,7 @@ from ij_omero.errors import AccessDeniedError, InvalidInputError, NotFoundError
 from ij_omero.services._core import Refusal
 
 from ._answers import AnswerCache, BodyBudget
+from ._layers import LayerCache
 from ._throttle import MOST, Throttle
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Limits:
     request
         Bytes of voxels that one request may ask for or send.
     cache
-        Bytes of answers that each process keeps.
+        Bytes of answers, and of voxels for further ones, that each process keeps.
     bodies
         Bytes of bodies that each process holds at once.
     read_only
@@ -74,7 +75,8 @@ class Context:
     def __init__(self, store: VoxelStore, limits: Limits) -> None:
         self.store = store
         self.limits = limits
-        self.answers = AnswerCache(limits.cache)
+        self.answers = AnswerCache(limits.cache // 2)
+        self.layers = LayerCache(limits.cache // 2)
         self.bodies = BodyBudget(limits.bodies)
         self._throttle = Throttle(store.folder)
         self._stamps: dict[tuple[str, str], Stamp] = {}
@@ -88,8 +90,7 @@ class Context:
         with self.store.reading(uuid, name) as place:
             # What is read, not `state`: that tells of a commit a moment before readers see it
             state = place.transaction.id()
-            key = (place.instance.number, place.ancestry[0].number, place.blocks.writes, place.changes)
-            found = Stamp(state, place.instance, key)
+            found = Stamp(state, place.instance, place.state)
         if len(self._stamps) >= KEPT_STAMPS:
             self._stamps.clear()
         self._stamps[uuid, name] = found

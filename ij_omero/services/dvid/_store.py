@@ -56,6 +56,11 @@ class Place:
         return self.values(BLOCKS)
 
     @property
+    def state(self) -> tuple[int, int, int, int]:
+        """What everything that is kept of the instance at this version depends on."""
+        return self.instance.number, self.ancestry[0].number, self.blocks.writes, self.changes
+
+    @property
     def extents(self) -> Box | None:
         """The box that the voxels lie in; None where there are none."""
         return extents_at(self.values(EXTENTS), self.instance)

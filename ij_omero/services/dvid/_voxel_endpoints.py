@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from starlette.requests import Request
 
+    from ._context import Context
     from ._instances import Instance
     from ._store import Place, VoxelStore
     from ._voxel_requests import VoxelRequest
@@ -67,9 +68,9 @@ async def get_voxels(request: Request, uuid: str, name: str, keyword: str, parts
             place = context.store.begin(uuid, name)
             if asked.roi:
                 _check_roi(place, asked.roi)
-            when_whole = None if key is None or nbytes * 4 > context.limits.cache else _keeper(context, key)
+            when_whole = _keeper(context, key) if key is not None and context.answers.takes(nbytes) else None
             return SlabsResponse(request, place, nbytes, _slabs(place, asked), when_whole)
-        body, media_type = await run_heavy(request, _read_whole, context.store, uuid, name, asked)
+        body, media_type = await run_heavy(request, _read_whole, context, uuid, name, asked)
     if key is not None:
         context.answers.put(key, [body], media_type)
     return PiecesResponse([body], media_type)
@@ -104,14 +105,17 @@ def _slabs(place: Place, asked: VoxelRequest) -> Iterator[Callable[[], npt.NDArr
         z = until
 
 
-def _read_whole(store: VoxelStore, uuid: str, name: str, asked: VoxelRequest) -> tuple[Any, str]:
-    with store.reading(uuid, name) as place:
+def _read_whole(context: Context, uuid: str, name: str, asked: VoxelRequest) -> tuple[Any, str]:
+    with context.store.reading(uuid, name) as place:
         instance = place.instance
         region = place.region(asked.roi) if asked.roi else None
         box, size = asked.box, None
         if asked.isotropic and asked.is_plane:
             box, size = _isotropic(asked, instance)
-        voxels = read_box(place.blocks, instance, box, region, asked.attenuation)
+        if asked.is_plane:
+            voxels = context.layers.read(place, box, region, asked.attenuation)
+        else:
+            voxels = read_box(place.blocks, instance, box, region, asked.attenuation)
     if asked.picture is None:
         return voxels, OCTETS
     if asked.is_plane:

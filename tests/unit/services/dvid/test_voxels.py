@@ -439,3 +439,21 @@ def test_damaged_blocks_are_never_sent(dvid: Dvid, uuid: str, grey: str) -> None
         assert answer.status_code == 500
         assert "its log says why" in answer.text
     assert dvid.get(f"{grey}/blocks/2_-1_2/1").status_code == 200
+
+
+def test_planes_of_a_layer_that_is_kept_show_what_is_written_later(dvid: Dvid, uuid: str, grey: str) -> None:
+    mask = dvid.new_instance(uuid, "nothing", "roi", BlockSize="16,16,16")
+    dvid.post(f"{mask}/roi", json=[])
+
+    def plane(query: str = "") -> npt.NDArray[Any]:
+        body = dvid.get(f"{grey}/raw/xy/64_48/16_-16_37/tif{query}").content
+        return tifffile.imread(io.BytesIO(body))
+
+    before = volume("<u1", 32, 48, 64)[5]
+    np.testing.assert_array_equal(plane(), before)
+    assert not plane("?roi=nothing").any()
+    np.testing.assert_array_equal(plane("?x=1"), before)  # another request of the same plane
+    store(dvid, grey, np.full((16, 16, 16), 200, np.uint8), (16, -16, 32))
+    after = before.copy()
+    after[:16, :16] = 200
+    np.testing.assert_array_equal(plane(), after)
