@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ._class_path import embedded_class_path
     from ._dataset import cells_of, source_address, to_dataset
     from ._dataset_arrays import array_to_dataset, from_dataset
+    from ._dataset_changes import described_in_imagej
     from ._dataset_planes import dataset_description, dataset_plane
     from ._description import ModuleDescription, ModuleParameter
     from ._image_array import ImageArray
@@ -48,6 +49,7 @@ _HOMES = {
     "dataset_description": "_dataset_planes",
     "dataset_plane": "_dataset_planes",
     "describe_script": "_scripts",
+    "described_in_imagej": "_dataset_changes",
     "embedded_class_path": "_class_path",
     "find_module": "_modules",
     "from_dataset": "_dataset_arrays",
@@ -101,6 +103,7 @@ __all__ = [
     "dataset_description",
     "dataset_plane",
     "describe_script",
+    "described_in_imagej",
     "embedded_class_path",
     "find_module",
     "from_dataset",

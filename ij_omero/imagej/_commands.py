@@ -179,30 +179,36 @@ def _may_be_tried(outline: ModuleDescription, command: str) -> bool:
 
 
 def _try_out(title: str, command: str) -> list[DialogField]:
-    """Run a command on pictures of several types until its dialog opens; it cancels itself there."""
+    """Run a command on pictures of several types until it takes one; where it opens a dialog, it cancels itself."""
     for bits in ("8-bit", "32-bit", "RGB"):
-        first, second = (_dialog_of(title, command, bits, *picture) for picture in _TRIED_PICTURES)
-        if len(first) == len(second) and first:
-            return [_common(one, other) for one, other in zip(first, second, strict=True)]
-        if first:
+        first = _dialog_of(title, command, bits, *_TRIED_PICTURES[0])
+        if first is None:
+            continue
+        second = (_dialog_of(title, command, bits, *_TRIED_PICTURES[1]) if first else None) or []
+        if len(first) != len(second):
             return first
+        return [_common(one, other) for one, other in zip(first, second, strict=True)]
     return []
 
 
-def _dialog_of(title: str, command: str, bits: str, size: int, planes: int) -> list[DialogField]:
+def _dialog_of(title: str, command: str, bits: str, size: int, planes: int) -> list[DialogField] | None:
+    """Return the fields of the dialog that a command opens; none where it did without, None where it refused."""
     import jpype
 
     system = java_class("java.lang.System")
     picture = java_class("ij.IJ").createImage(_picture_name(size), f"{bits} ramp", size, size, planes)
     with imagej1_state([picture]), _recorded_fields() as recorded:
         system.setProperty(DESCRIBE_PROPERTY, "true")
+        refused = False
         try:
             _run_plugin(title, command, " ")
         except jpype.JException as error:
+            refused = True
             _log.debug("%s was tried on a %s picture: %s", title, bits, error)
         finally:
             system.clearProperty(DESCRIBE_PROPERTY)
-        return recorded()
+        fields = recorded()
+        return None if refused and not fields else fields
 
 
 def _picture_name(size: int) -> str:

@@ -77,8 +77,13 @@ def cells_of(image: Any) -> CellCache | None:
 def source_address(image: Any) -> str | None:
     """Return the address of the image that a Dataset or ImgPlus was opened from, or copied from with its properties."""
     properties = image.getProperties() if hasattr(image, "getProperties") else None
-    text = None if properties is None else properties.get(ADDRESS_PROPERTY)
-    return None if text is None else str(text)
+    if properties is None:
+        return None
+    text = properties.get(ADDRESS_PROPERTY)
+    if text is not None:
+        return str(text)
+    cells = cells_of(image)
+    return None if cells is None else cells.address
 
 
 def remember_cells(cache: CellCache, pixels: Any) -> None:

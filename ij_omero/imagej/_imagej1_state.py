@@ -6,6 +6,7 @@ call gets its own: what one call leaves behind does not reach the next, nor what
 
 from __future__ import annotations
 
+import functools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ._runtime import java_class
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_ROI_MANAGER = "ij.plugin.frame.RoiManager"
 _OPEN_IMAGES = ("imageTable", "imageActivations")
 
 
@@ -27,7 +29,7 @@ class ImageJ1State:
     @property
     def open_images(self) -> list[Any]:
         """The images that are open now, in the order in which they were opened."""
-        table = _static("ij.macro.Interpreter", "imageTable").get(None)
+        table = _field("ij.macro.Interpreter", "imageTable").get(None)
         return list(table) if table is not None else []
 
     @property
@@ -60,8 +62,8 @@ def imagej1_state(inputs: Sequence[Any]) -> Iterator[ImageJ1State]:
     interpreter = java_class("ij.macro.Interpreter")
     windows = java_class("ij.WindowManager")
     analyzer = java_class("ij.plugin.filter.Analyzer")
-    fields = [_static("ij.macro.Interpreter", name) for name in _OPEN_IMAGES]
-    fields.append(_static("ij.plugin.frame.RoiManager", "instance"))
+    fields = [_field("ij.macro.Interpreter", name) for name in _OPEN_IMAGES]
+    fields.append(_field(_ROI_MANAGER, "instance"))
     saved = [field.get(None) for field in fields]
     saved_results = java_class("ij.measure.ResultsTable").getResultsTable()
     was_batch, was_running = bool(interpreter.batchMode), _macro_running(True)
@@ -96,36 +98,35 @@ def hidden_roi_manager() -> Any:
     Its constructors make a ``Frame``, which fails without a screen, so the object is made without them and given the
     parts that its methods use.
     """
-    import jpype
-
-    manager_class = java_class("ij.plugin.frame.RoiManager")
-    manager = _without_constructor(manager_class)
-    model = jpype.JClass("javax.swing.DefaultListModel")()
-    listing = jpype.JClass("javax.swing.JList")()
+    manager = _bare_constructor(_ROI_MANAGER).newInstance()
+    model = java_class("javax.swing.DefaultListModel")()
+    listing = java_class("javax.swing.JList")()
     listing.setModel(model)
-    checkbox = java_class("java.awt.Checkbox")
     parts = {
         "listModel": model,
         "list": listing,
-        "rois": jpype.JClass("java.util.ArrayList")(),
-        "showAllCheckbox": _without_constructor(checkbox),
-        "labelsCheckbox": _without_constructor(checkbox),
+        "rois": java_class("java.util.ArrayList")(),
+        "showAllCheckbox": _bare_constructor("java.awt.Checkbox").newInstance(),
+        "labelsCheckbox": _bare_constructor("java.awt.Checkbox").newInstance(),
     }
     for name, part in parts.items():
-        field = manager_class.class_.getDeclaredField(name)
-        field.setAccessible(True)
-        field.set(manager, part)
+        _field(_ROI_MANAGER, name).set(manager, part)
     return manager
 
 
-def _without_constructor(kind: Any) -> Any:
-    """Make an object as serialization does: only Object's constructor runs."""
+@functools.cache
+def _bare_constructor(class_name: str) -> Any:
+    """Return what makes objects as serialization does: only Object's constructor runs.
+
+    Java writes a new class for each, so each is kept.
+    """
     factory = java_class("sun.reflect.ReflectionFactory").getReflectionFactory()
     constructor = java_class("java.lang.Object").class_.getDeclaredConstructor()
-    return factory.newConstructorForSerialization(kind.class_, constructor).newInstance()
+    return factory.newConstructorForSerialization(java_class(class_name).class_, constructor)
 
 
-def _static(class_name: str, field_name: str) -> Any:
+@functools.cache
+def _field(class_name: str, field_name: str) -> Any:
     field = java_class(class_name).class_.getDeclaredField(field_name)
     field.setAccessible(True)
     return field
@@ -133,7 +134,7 @@ def _static(class_name: str, field_name: str) -> Any:
 
 def _macro_running(value: bool) -> bool:
     """Set what ``IJ.macroRunning()`` says, for commands not to store their settings; return the old value."""
-    field = _static("ij.IJ", "macroRunning")
+    field = _field("ij.IJ", "macroRunning")
     old = bool(field.getBoolean(None))
     field.setBoolean(None, value)
     return old

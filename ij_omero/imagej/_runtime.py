@@ -8,6 +8,7 @@ PyImageJ resolves.
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 import os
 import threading
@@ -144,8 +145,9 @@ def _run_hooks() -> None:
             _log.warning("what %s adds to ImageJ is missing", entry_point.value, exc_info=True)
 
 
+@functools.cache
 def java_class(name: str) -> Any:
-    """Return a Java class by name; the JVM must run.
+    """Return a Java class by name; the JVM must run. Looked up once, since JPype takes half a millisecond for it.
 
     Raises
     ------

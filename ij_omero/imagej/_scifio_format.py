@@ -15,6 +15,7 @@ from ._addresses import address_or_error, is_address, location_of
 from ._dataset import image_axes
 from ._java_proxies import JavaPlugin, implement
 from ._runtime import java_class
+from ._scifio_utilities import register_utilities
 
 if TYPE_CHECKING:
     from ij_omero.model import ImageAddress, ImageDescription
@@ -39,10 +40,11 @@ PIXEL_TYPES = {
 
 
 def register_format(runtime: Runtime, doors: Doors) -> None:
-    """Add the format to SCIFIO, and let its dataset service take addresses."""
+    """Add the format to SCIFIO, let its dataset service take addresses, and its savers tell what they save."""
     runtime.service("io.scif.services.FormatService").addFormat(_format_class()(doors))
     service = runtime.service("io.scif.services.DatasetIOService")
     runtime.context.getServiceIndex().add(_service_class()(service, doors))
+    register_utilities(runtime)
 
 
 def metadata_of(description: ImageDescription, address: ImageAddress, image_format: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The writer of image addresses in SCIFIO: planes that ``ImgSaver`` pushes become one new image."""
+"""The writer of image addresses in SCIFIO: what ``ImgSaver`` saves becomes one new image."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ._calibration import quantity_of
 from ._dataset_planes import axis_letters
 from ._image_array import ImageArray
 from ._primitive_arrays import from_java_array
-from ._runtime import java_class
+from ._runtime import java_class, start
 from ._scifio_format import PIXEL_TYPES, FormatPart
+from ._scifio_utilities import image_in_saving
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
 
 class AddressWriter(FormatPart):
-    """``io.scif.Writer``: gathers planes in a temporary file and saves the image when it is closed.
+    """``io.scif.Writer``: saves the image when it is closed.
 
-    Planes come in the order of the image's own axes, stores take them in another, so they wait on disk.
+    ``ImgSaver`` pushes bare planes, but `AddressUtilities` learns which image it saves. That image is saved whole, with
+    its channels and what it was made from. Where only planes are known they gather in a temporary file, since they come
+    in the order of the image's own axes and stores take them in another.
     """
 
     def __init__(self, image_format: Any, doors: Doors) -> None:
@@ -37,10 +40,14 @@ class AddressWriter(FormatPart):
         self.metadata: Any = None
         self.address: ImageAddress | None = None
         self.planes: _Planes | None = None
+        self.image: Any = None
+        self.pushed = 0
 
     def setMetadata(self, metadata: Any) -> None:
         """Take what the image is."""
         self.metadata = metadata
+        self.image = image_in_saving(metadata)
+        self.pushed = 0
 
     def getMetadata(self) -> Any:
         """Return what the image is."""
@@ -52,6 +59,9 @@ class AddressWriter(FormatPart):
 
     def savePlane(self, image_index: int, plane_index: int, plane: Any, *bounds: Any) -> None:
         """Take a whole plane."""
+        self.pushed += 1
+        if self.image is not None:
+            return
         if bounds and list(bounds[0].dimensionsAsLongArray()) != list(self.metadata.get(0).getAxesLengthsPlanar()):
             raise java_class("io.scif.FormatException")("a part of a plane cannot be saved; save whole planes")
         if self.planes is None:
@@ -60,12 +70,15 @@ class AddressWriter(FormatPart):
 
     def close(self, *arguments: Any) -> None:
         """Save the image; what was not given any plane saves nothing."""
-        planes, address = self.planes, self.address
-        self.planes = self.address = None
-        if planes is None or address is None:
+        planes, address, image = self.planes, self.address, self.image
+        self.planes = self.address = self.image = None
+        if address is None or not self.pushed:
             return
-        new = self.doors.save(planes.image(str(self.metadata.get(0).getName() or "image")), address)
-        self.metadata.setSourceLocation(location_of(new))
+        if planes is not None:
+            whole = planes.image(str(self.metadata.get(0).getName() or "image"))
+        else:
+            whole = start().service("net.imagej.DatasetService").create(image)
+        self.metadata.setSourceLocation(location_of(self.doors.save(whole, address)))
 
     def canDoStacks(self) -> bool:
         """Tell that images have many planes."""
@@ -93,7 +106,7 @@ class AddressWriter(FormatPart):
 
     def isInitialized(self, image_index: int, plane_index: int) -> bool:
         """Tell whether planes came already."""
-        return self.planes is not None
+        return self.pushed > 0
 
     def writeSequential(self) -> bool:
         """Tell that planes may come in any order."""

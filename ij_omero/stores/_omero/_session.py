@@ -355,6 +355,8 @@ def _keep_alive(session: weakref.ref[OmeroSession], closed: threading.Event, sec
         try:
             alive.keep_alive()
         except (IJOmeroError, Ice.Exception) as error:
+            if closed.is_set():  # meanwhile, which is no failure
+                return
             # The next call of the user meets the same failure and reports it.
             _LOG.warning("keeping the session at %s alive failed: %s", without_secrets(alive.login).server, error)
         del alive

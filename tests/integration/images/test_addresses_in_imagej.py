@@ -47,11 +47,15 @@ class Place:
             told = {
                 "name": image.getName(),
                 "channels": [channel.getLabel() for channel in image.getChannels()],
+                "colors": [channel.getColor().getRGB() for channel in image.getChannels()],
+                "windows": [(channel.getWindowStart(), channel.getWindowEnd()) for channel in image.getChannels()],
                 "size_x": image.getPixelSizeX(units=True),
-                "source": [
-                    annotation.getValue()
+                "links": [
+                    int(pair[1])
                     for annotation in image.listAnnotations()
                     if annotation.OMERO_TYPE.__name__ == "MapAnnotationI"
+                    for pair in annotation.getValue()
+                    if pair[0] == "source image"
                 ],
             }
         return np.stack(planes).reshape(*sizes, *planes[0].shape), told
@@ -102,14 +106,22 @@ def test_ij_io_opens_an_address_and_saves_at_one(place: Place, caplog: pytest.Lo
     assert value_at(dataset, 5, 6, 1, 2, 1) == PIXELS[1, 1, 2, 6, 5]
     access = dataset.randomAccess()
     access.get().setReal(1234)
+    # what is changed in ImageJ of what is told about the image is saved as well
+    dataset.setChannelMinimum(1, 33.0)
+    dataset.setChannelMaximum(1, 44.0)
+    dataset.getProperties().get("channel names").set(2, "actin")
+    dataset.axis(0).setScale(0.5)
     io_service().save(dataset, place.store + "&name=edited")
     pixels, told = place.saved(str(dataset.getSource()))
     expected = PIXELS.copy()
     expected[0, 0, 0, 0, 0] = 1234
     np.testing.assert_array_equal(pixels, expected)
     assert told["name"] == "edited"
-    assert told["channels"] == ["DAPI", "GFP", "RFP"]
-    assert (told["size_x"].getValue(), told["size_x"].getSymbol()) == (0.25, "µm")
+    assert told["channels"] == ["DAPI", "GFP", "actin"]
+    assert told["windows"] == [(10.0, 900.0), (33.0, 44.0), (0.0, 60000.0)]
+    assert told["colors"] == [(0, 0, 255), (0, 255, 0), (255, 0, 0)]
+    assert (told["size_x"].getValue(), told["size_x"].getSymbol()) == (0.5, "µm")
+    assert told["links"] == [place.image_id]
     assert "secret" not in str(dataset.getSource()) + caplog.text
 
 
@@ -200,15 +212,49 @@ class TestScifio:
         np.testing.assert_array_equal(pixels, PIXELS)
         assert (told["name"], told["channels"]) == ("again", ["DAPI", "GFP", "RFP"])
 
-    def test_img_saver_makes_a_new_image_of_planes(self, full: Any, place: Place) -> None:
+    @pytest.mark.parametrize("wrapped", [False, True])
+    def test_img_saver_makes_a_new_image_of_planes(self, full: Any, place: Place, wrapped: bool) -> None:
         import jpype
 
         saver = jpype.JClass("io.scif.img.ImgSaver")(full.context)
         for merged in (PIXELS, PIXELS[:1, :1, :1]):
             plain = imagej.array_to_dataset(merged)
-            metadata = saver.saveImg(place.store, plain.getImgPlus())
+            if wrapped:
+                bare = jpype.JClass("io.scif.img.SCIFIOImgPlus")(plain.getImgPlus())
+                metadata = saver.saveImg(place.store, bare, 0)
+            else:
+                metadata = saver.saveImg(place.store, plain.getImgPlus().getImg())
             pixels, _ = place.saved(str(metadata.getSourceLocation().getURI()))
-            np.testing.assert_array_equal(pixels, merged)
+            # axes that say nothing become X, Y, Z, C, T in their order, which is X, Y, C, Z, T here
+            np.testing.assert_array_equal(pixels, merged if wrapped else merged.swapaxes(1, 2))
+
+    def test_img_saver_saves_the_channels_and_the_source_of_what_it_saves(self, full: Any, place: Place) -> None:
+        import jpype
+
+        saver = jpype.JClass("io.scif.img.ImgSaver")(full.context)
+        dataset = io_service().open(place.image)
+        dataset.setChannelMinimum(1, 33.0)
+        dataset.getProperties().get("channel names").set(0, "nuclei")
+        copied = full.service("net.imagej.DatasetService").create(dataset.getImgPlus().copy())
+        for image in (dataset, copied):
+            metadata = saver.saveImg(place.store, image.getImgPlus())
+            pixels, told = place.saved(str(metadata.getSourceLocation().getURI()))
+            np.testing.assert_array_equal(pixels, PIXELS)
+            if image is dataset:
+                assert told["channels"] == ["nuclei", "GFP", "RFP"]
+                assert told["windows"] == [(10.0, 900.0), (33.0, 40000.0), (0.0, 60000.0)]
+                assert told["links"] == [place.image_id]
+            assert told["colors"] == [(0, 0, 255), (0, 255, 0), (255, 0, 0)]
+
+    def test_img_saver_saves_the_channels_of_what_img_opener_opened(self, full: Any, place: Place) -> None:
+        import jpype
+
+        (image,) = jpype.JClass("io.scif.img.ImgOpener")(full.context).openImgs(place.image)
+        metadata = jpype.JClass("io.scif.img.ImgSaver")(full.context).saveImg(place.store, image)
+        pixels, told = place.saved(str(metadata.getSourceLocation().getURI()))
+        np.testing.assert_array_equal(pixels, PIXELS)
+        assert told["channels"] == ["DAPI", "GFP", "RFP"]
+        assert told["links"] == [place.image_id]
 
     def test_files_are_opened_and_saved_as_before_and_images_exported_as_tiff(
         self, full: Any, place: Place, tmp_path: Path
