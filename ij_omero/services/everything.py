@@ -29,18 +29,18 @@ def make_app(
     Parameters
     ----------
     store
-        The images that OMEIS and the viewer show; it stays its owner's.
+        The images that all interfaces show; it stays its owner's.
     omeis_folder
         Where OMEIS keeps files and unfinished pixels.
     dvid_folder
-        Where DVID's repositories are.
+        Where DVID's repositories are, beside the images, which are repositories that are only read.
     settings
         Who may ask for how much.
     """
     settings = settings or ServiceSettings()
     parts = [
         omeis_part(store, Repository(omeis_folder), settings),
-        dvid_part(dvid_folder),
+        dvid_part(dvid_folder, images=store),
         viewer_part(store, settings),
     ]
     return build_app_of(parts, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._app import build_app
 from ._bodies import read_body, stream_body
 from ._heavy import HeavyWork, run_heavy
+from ._open_sources import OpenedSource, OpenSources
 from ._parts import Part, build_app_of
 from ._refusals import Refusal, refusal_for
 from ._serving import Background, serve
@@ -13,6 +14,8 @@ from ._settings import ServiceSettings
 __all__ = [
     "Background",
     "HeavyWork",
+    "OpenSources",
+    "OpenedSource",
     "Part",
     "Refusal",
     "ServiceSettings",

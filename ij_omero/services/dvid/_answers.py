@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from ._store import Place
+    from ._place import Place
 
 OCTETS = "application/octet-stream"
 PIECE = 1 << 20

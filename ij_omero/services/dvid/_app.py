@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from ij_omero.pixels import ImageStore
+
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
-def dvid_part(folder: str | Path, limits: Limits | None = None) -> Part:
-    """Return the interface over a store, to be served beside others; see `make_app`."""
+def dvid_part(folder: str | Path, limits: Limits | None = None, images: ImageStore | None = None) -> Part:
+    """Return the interface over a store, to be served beside others; see `make_app` and `VoxelStore`."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        store = VoxelStore(folder)
+        store = VoxelStore(folder, images)
         app.state.dvid = Context(store, limits or Limits())
         try:
             yield

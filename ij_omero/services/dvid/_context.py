@@ -36,7 +36,7 @@ class Stamp:
 
     state: int
     instance: Instance
-    key: tuple[int, int, int, int]
+    key: Hashable
 
 
 @dataclass
@@ -82,15 +82,19 @@ class Context:
         self._stamps: dict[tuple[str, str], Stamp] = {}
         self._asked: dict[Hashable, Any] = {}
 
+    def known_stamp(self, uuid: str, name: str) -> Stamp | None:
+        """Return what `stamp` does if that is known, without waiting for anything."""
+        known = self._stamps.get((uuid, name))
+        return known if known is not None and known.state == self.store.state_of(uuid) else None
+
     def stamp(self, uuid: str, name: str) -> Stamp:
         """Return what answers about an instance at a version depend on."""
-        known = self._stamps.get((uuid, name))
-        if known is not None and known.state == self.store.state:
+        known = self.known_stamp(uuid, name)
+        if known is not None:
             return known
         with self.store.reading(uuid, name) as place:
             # What is read, not `state`: that tells of a commit a moment before readers see it
-            state = place.transaction.id()
-            found = Stamp(state, place.instance, place.state)
+            found = Stamp(place.transaction.id(), place.instance, place.state)
         if len(self._stamps) >= KEPT_STAMPS:
             self._stamps.clear()
         self._stamps[uuid, name] = found

@@ -34,7 +34,12 @@ async def instance(request: Request) -> Response:
     """Answer what is asked below ``/api/node/<uuid>/<name>/``."""
     uuid, name = request.path_params["uuid"], request.path_params["name"]
     keyword, *parts = request.path_params["rest"].rstrip("/").split("/")
-    place = context_of(request).stamp(uuid, name).instance
+    context = context_of(request)
+    stamp = context.known_stamp(uuid, name)
+    if stamp is None:  # an image of a store may have to be opened
+        is_image = context.store.image_of(uuid) is not None
+        stamp = await run_heavy(request, context.stamp, uuid, name) if is_image else context.stamp(uuid, name)
+    place = stamp.instance
     method = "GET" if request.method == "HEAD" else request.method
     handlers = _HANDLERS.get(place.typename, _VOXEL_HANDLERS)
     methods = handlers.get(keyword)

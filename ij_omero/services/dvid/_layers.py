@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from ._place import Place
     from ._rois import BlockRegion
-    from ._store import Place
 
 MOST_OF_LIMIT = 8
 

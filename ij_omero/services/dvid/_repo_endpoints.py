@@ -34,8 +34,11 @@ def _uuid(request: Request) -> str:
     return uuid
 
 
-def _node(request: Request) -> tuple[Repo, Node]:
-    return context_of(request).store.catalogue().find(_uuid(request))
+async def _node(request: Request) -> tuple[Repo, Node]:
+    store, uuid = context_of(request).store, _uuid(request)
+    if store.image_of(uuid) is None:
+        return store.find(uuid)
+    return await run_heavy(request, store.find, uuid)  # which may have to open an image
 
 
 @endpoint
@@ -57,7 +60,7 @@ async def repos_info(request: Request) -> Response:
 @endpoint
 async def repo(request: Request) -> Response:
     """Tell whether there is a repository."""
-    found, _ = _node(request)
+    found, _ = await _node(request)
     return PlainTextResponse(f"Repo available with root UUID {found.uuid}\n")
 
 
@@ -94,14 +97,14 @@ async def delete_instance(request: Request) -> Response:
 @endpoint
 async def branch_versions(request: Request) -> Response:
     """Tell the versions of a branch, the leaf first."""
-    found, _ = _node(request)
+    found, _ = await _node(request)
     return json_answer([node.uuid for node in found.versions.branch(request.path_params["name"])])
 
 
 @endpoint
 async def repo_log(request: Request) -> Response:
     """Tell or add to a repository's log."""
-    found, _ = _node(request)
+    found, _ = await _node(request)
     if request.method != "POST":
         return json_answer({"log": found.log})
     lines = lines_of(await _told(request), "log")
@@ -113,7 +116,7 @@ async def repo_log(request: Request) -> Response:
 async def note(request: Request) -> Response:
     """Tell or set a version's note."""
     if request.method != "POST":
-        return json_answer({"note": _node(request)[1].note})
+        return json_answer({"note": (await _node(request))[1].note})
     text = text_of(await _told(request), "note")
     await run_heavy(request, context_of(request).store.set_note, _uuid(request), text)
     return Response()
@@ -123,7 +126,7 @@ async def note(request: Request) -> Response:
 async def log(request: Request) -> Response:
     """Tell or add to a version's log."""
     if request.method != "POST":
-        return json_answer({"log": _node(request)[1].log})
+        return json_answer({"log": (await _node(request))[1].log})
     lines = lines_of(await _told(request), "log")
     await run_heavy(request, context_of(request).store.add_log, _uuid(request), lines)
     return Response()
@@ -132,14 +135,14 @@ async def log(request: Request) -> Response:
 @endpoint
 async def status(request: Request) -> Response:
     """Tell whether a version is committed."""
-    return json_answer({"Locked": _node(request)[1].locked})
+    return json_answer({"Locked": (await _node(request))[1].locked})
 
 
 @endpoint
 async def commit(request: Request) -> Response:
     """Commit a version."""
     if request.method != "POST":
-        return json_answer({"Locked": _node(request)[1].locked})
+        return json_answer({"Locked": (await _node(request))[1].locked})
     told = await _told(request)
     store = context_of(request).store
     done = await run_heavy(request, store.commit, _uuid(request), text_of(told, "note"), lines_of(told, "log"))

@@ -14,8 +14,8 @@ from ._answers import PiecesResponse
 from ._context import context_of, json_answer
 from ._geometry import HIGHEST, LOWEST, Point, parse_box, parse_shape
 from ._instances import parse_json
+from ._place import region_at
 from ._rois import BlockRegion, parse_spans
-from ._store import region_at
 from ._volumes import check_blocks
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,73 +17,24 @@ from ij_omero.errors import AccessDeniedError, InvalidInputError
 
 from ._catalogue import Catalogue, Repo, changes_of, next_number, put_repo
 from ._database import Database
+from ._image_places import StoreImages
 from ._instances import Instance, make_instance
-from ._rois import BlockRegion
+from ._place import SPANS_KEY, Place, ancestry_of, region_at
 from ._versioned_values import BLOCKS, EXTENTS, SPANS, VALUES, VersionedValues, delete_instance
 from ._versions import MASTER, Node, Versions, check_tag, check_uuid, new_uuid
 from ._volumes import extents_at, grow_extents, put_extents
-from ._voxel_types import ROI, VOXEL_TYPES
+from ._voxel_types import VOXEL_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from ij_omero.pixels import ImageStore
 
     from ._geometry import Box
+    from ._rois import BlockRegion
 
-SPANS_KEY = b""
 _SALT_BYTES = 16
 _THROTTLE = b"throttle"
-
-
-@dataclass(frozen=True)
-class Place:
-    """An instance of data as one version sees it, in one transaction; `changes` counts those of the catalogue."""
-
-    transaction: Any
-    repo: Repo
-    node: Node
-    instance: Instance
-    ancestry: Sequence[Node]
-    changes: int
-
-    def values(self, kind: int) -> VersionedValues:
-        """Return the instance's values of a class."""
-        return VersionedValues(self.transaction, self.instance.number, kind, self.ancestry)
-
-    @property
-    def blocks(self) -> VersionedValues:
-        """The blocks of voxels."""
-        return self.values(BLOCKS)
-
-    @property
-    def state(self) -> tuple[int, int, int, int]:
-        """What everything that is kept of the instance at this version depends on."""
-        return self.instance.number, self.ancestry[0].number, self.blocks.writes, self.changes
-
-    @property
-    def extents(self) -> Box | None:
-        """The box that the voxels lie in; None where there are none."""
-        return extents_at(self.values(EXTENTS), self.instance)
-
-    def region(self, name: str) -> BlockRegion:
-        """Return an ROI of the same repository as this version sees it; NotFoundError where there is none."""
-        return region_at(self.beside(name))
-
-    def beside(self, name: str) -> Place:
-        """Return another instance of the same repository as this version sees it; NotFoundError where there is none."""
-        instance = self.repo.instance(name)
-        ancestry = _ancestry(self.repo, self.node, instance)
-        return Place(self.transaction, self.repo, self.node, instance, ancestry, self.changes)
-
-
-def region_at(place: Place) -> BlockRegion:
-    """Return the region that an instance of type roi holds."""
-    if place.instance.typename != ROI:
-        raise InvalidInputError(f"data {place.instance.name!r} is of type {place.instance.typename}; an ROI is needed")
-    return BlockRegion.from_value(place.values(SPANS).get(SPANS_KEY), place.instance.block)
-
-
-def _ancestry(repo: Repo, node: Node, instance: Instance) -> list[Node]:
-    return repo.versions.ancestry(node) if instance.versioned else [repo.versions.root]
 
 
 class VoxelStore:
@@ -94,6 +44,8 @@ class VoxelStore:
     ----------
     folder
         Made where it is not there.
+    images
+        A store whose images are shown as repositories too, which are only read; it stays its owner's.
 
     Raises
     ------
@@ -101,8 +53,9 @@ class VoxelStore:
         The folder cannot be used.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, images: ImageStore | None = None) -> None:
         self._database = Database(Path(folder).expanduser().absolute())
+        self._images = None if images is None else StoreImages(images)
         self._catalogue: Catalogue | None = None
 
     @property
@@ -117,6 +70,8 @@ class VoxelStore:
 
     def close(self) -> None:
         """Let go of the files."""
+        if self._images is not None:
+            self._images.close()
         self._database.close()
 
     @property
@@ -141,14 +96,42 @@ class VoxelStore:
             known = self._catalogue = Catalogue(transaction)
         return known
 
+    def image_of(self, uuid: str) -> int | None:
+        """Return the image of the other store that a UUID names; None where it names a version of this one."""
+        return None if self._images is None else self._images.image_of(uuid)
+
+    def state_of(self, uuid: str) -> int:
+        """Return what has changed once what a UUID names may have changed."""
+        image_id = self.image_of(uuid)
+        return self.state if self._images is None or image_id is None else self._images.number_of(image_id)
+
+    def find(self, uuid: str) -> tuple[Repo, Node]:
+        """Return the version that a UUID names, with its repository; NotFoundError where there is none."""
+        image_id = self.image_of(uuid)
+        if self._images is None or image_id is None:
+            return self.catalogue().find(uuid)
+        repo = self._images.repo(image_id)
+        return repo, repo.root
+
     @contextmanager
     def reading(self, uuid: str, name: str) -> Iterator[Place]:
         """Give an instance as a version sees it, unchanged for as long as the block lasts."""
+        image_id = self.image_of(uuid)
+        if self._images is not None and image_id is not None:
+            place = self._images.begin(image_id, name)
+            try:
+                yield place
+            finally:
+                place.transaction.abort()
+            return
         with self._database.reading() as transaction:
             yield self._place(transaction, uuid, name)
 
     def begin(self, uuid: str, name: str) -> Place:
         """Return what `reading` gives; the caller ends it by ``place.transaction.abort()``."""
+        image_id = self.image_of(uuid)
+        if self._images is not None and image_id is not None:
+            return self._images.begin(image_id, name)
         transaction = self._database.begin()
         try:
             return self._place(transaction, uuid, name)
@@ -160,7 +143,7 @@ class VoxelStore:
         catalogue = self.catalogue(transaction)
         repo, node = catalogue.find(uuid)
         instance = repo.instance(name)
-        return Place(transaction, repo, node, instance, _ancestry(repo, node, instance), catalogue.changes)
+        return Place(transaction, repo, node, instance, ancestry_of(repo, node, instance), catalogue.changes)
 
     @contextmanager
     def writing(self, uuid: str, name: str, endpoint: str = "raw") -> Iterator[Place]:
@@ -171,6 +154,7 @@ class VoxelStore:
         AccessDeniedError
             The version is committed.
         """
+        self._require_own(uuid)
         with self._database.writing() as transaction:
             place = self._place(transaction, uuid, name)
             require_open(place.node, place.instance, endpoint)
@@ -209,20 +193,25 @@ class VoxelStore:
         """Return what is told of a repository, with extents at the master branch's leaf."""
         leaf = repo.versions.branch(MASTER)[0]
         extents = {
-            name: extents_at(VersionedValues(transaction, each.number, EXTENTS, _ancestry(repo, leaf, each)), each)
+            name: extents_at(VersionedValues(transaction, each.number, EXTENTS, ancestry_of(repo, leaf, each)), each)
             for name, each in repo.instances.items()
             if each.typename in VOXEL_TYPES
         }
         return repo.told(extents)
 
     def all_told(self) -> dict[str, Any]:
-        """Return what is told of every repository, by the UUID of its root."""
+        """Return what is told of every repository, by the UUID of its root; see `StoreImages.all_repos`."""
         with self._database.reading() as transaction:
             repos = self.catalogue(transaction).repos
-            return {uuid: self.told(repo, transaction) for uuid, repo in repos.items()}
+            told = {uuid: self.told(repo, transaction) for uuid, repo in repos.items()}
+        images = () if self._images is None else self._images.all_repos()
+        return told | {repo.uuid: repo.told({}) for repo in images}
 
     def repo_told(self, uuid: str) -> dict[str, Any]:
         """Return what is told of a version's repository."""
+        image_id = self.image_of(uuid)
+        if self._images is not None and image_id is not None:
+            return self._images.repo(image_id).told({})
         with self._database.reading() as transaction:
             return self.told(self.catalogue(transaction).find(uuid)[0], transaction)
 
@@ -238,6 +227,7 @@ class VoxelStore:
     @contextmanager
     def _editing(self, uuid: str) -> Iterator[tuple[Any, Catalogue, Repo, Node]]:
         """Give a repository to change; it is on disk when the block has ended."""
+        self._require_own(uuid)
         with self._database.writing() as transaction:
             catalogue = Catalogue(transaction)  # our own: the one that is kept must not change
             repo, node = catalogue.find(uuid)
@@ -343,6 +333,12 @@ class VoxelStore:
         with self._editing(uuid) as (_, _, _, node):
             require_open(node)
             node.log += lines
+
+    def _require_own(self, uuid: str) -> None:
+        if self.image_of(uuid) is not None:
+            raise AccessDeniedError(
+                f"Cannot do POST on locked node {uuid}: images of the store are only read here; write to a repository"
+            )
 
     def _new_uuid(self, catalogue: Catalogue, wished: str | None) -> str:
         if not wished:

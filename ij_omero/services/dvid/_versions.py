@@ -12,6 +12,7 @@ from ij_omero.errors import InvalidInputError
 
 MASTER = "master"
 _UUID = re.compile(r"[0-9a-f]{32}")
+_IMAGE = re.compile(r"[0-9]+f+")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LONGEST_TEXT = 1 << 16
 
@@ -30,6 +31,8 @@ def check_uuid(text: str) -> str:
     """Return a UUID that a client wishes for, or raise InvalidInputError."""
     if not isinstance(text, str) or not _UUID.fullmatch(text.lower()):
         raise InvalidInputError(f"Bad UUID provided: {str(text)[:80]!r}; expected 32 hexadecimal digits")
+    if _IMAGE.fullmatch(text.lower()):
+        raise InvalidInputError(f"UUID {text} is one of those that images of a store have; choose another")
     return text.lower()
 
 

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from ._context import Context
     from ._instances import Instance
-    from ._store import Place, VoxelStore
+    from ._place import Place
+    from ._store import VoxelStore
     from ._voxel_requests import VoxelRequest
 
 SLAB = 4 << 20

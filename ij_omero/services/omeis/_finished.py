@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ij_omero.model import ImageId
-
-    from ._images import Images
+    from ij_omero.services._core import OpenSources
 
 CHUNK = 4 << 20
 
@@ -24,7 +23,7 @@ CHUNK = 4 << 20
 class FinishedPixels:
     """An image's pixels."""
 
-    def __init__(self, images: Images, image_id: ImageId) -> None:
+    def __init__(self, images: OpenSources, image_id: ImageId) -> None:
         self._images = images
         self._image_id = image_id
 

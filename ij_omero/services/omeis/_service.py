@@ -9,10 +9,10 @@ import numpy as np
 
 from ij_omero.errors import NotFoundError
 from ij_omero.pixels import write_order
+from ij_omero.services._core import OpenSources
 from ij_omero.stores.json_codec import description_from_json
 
 from ._finished import FinishedPixels
-from ._images import Images
 from ._repository import sha1_of_chunks
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Service:
     def __init__(self, store: ImageStore, repository: Repository, bound: int = DEFAULT_BOUND) -> None:
         self.store = store
         self.repository = repository
-        self.images = Images(store, bound)
+        self.images = OpenSources(store, bound)
 
     def pending(self, call: Call) -> PendingPixels:
         """Return the pixels that a call writes to."""

@@ -13,8 +13,7 @@ from ij_omero.model import Column, ColumnKind, Roi, Table, TableSummary
 from ij_omero.stores._description_json import json_text, number, to_number
 from ij_omero.stores._roi_json import roi_from_json, roi_to_json
 from ij_omero.stores._summaries import numbered
-
-from ._stored_image import VALUES
+from ij_omero.stores.dvid_layout import VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,9 @@ from typing_extensions import Self
 
 from ij_omero.errors import ConnectionFailedError, DiskFullError, IJOmeroError, WriteError
 from ij_omero.pixels import TileOrder, WriteLayout
+from ij_omero.stores.dvid_layout import TAG, VALUES, description_value, key_of
 
-from ._stored_image import TAG, TYPES, VALUES, description_value, key_of, voxel_settings
+from ._stored_image import TYPES, voxel_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,12 +30,13 @@ from ij_omero.model import (
     parse_address,
 )
 from ij_omero.stores._summaries import summary_of
+from ij_omero.stores.dvid_layout import PART, VALUES
 
 from ._attachments import ImageValues
 from ._client import DvidClient
 from ._sink import DvidSink
 from ._source import DvidSource
-from ._stored_image import TYPES, VALUES, StoredImage, stored_image
+from ._stored_image import TYPES, StoredImage, stored_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,6 +97,8 @@ class DvidStore:
         """Yield the images; what cannot be read as one is left out with a message in the log."""
         for uuid, instances in self._versions(dataset):
             for name in sorted(instances):
+                if PART in (instances[name]["Base"].get("Tags") or {}):
+                    continue
                 try:
                     found = stored_image(self._client, uuid, name)
                 except (ImageNotFoundError, UnsupportedPixelTypeError) as error:

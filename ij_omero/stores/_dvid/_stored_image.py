@@ -16,7 +16,8 @@ from ij_omero.errors import (
     UnsupportedPixelTypeError,
 )
 from ij_omero.model import Channel, ImageDescription, PixelType, PlaneIndex, Quantity
-from ij_omero.stores._description_json import description_from_json, description_to_json, json_text
+from ij_omero.stores._description_json import description_from_json
+from ij_omero.stores.dvid_layout import FORMAT, TAG, VALUES, key_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,10 +38,6 @@ _COLORS = (
     Channel("blue", (0, 0, 255, 255)),
     Channel("alpha", active=False),
 )
-TAG = "ij_omero"
-VALUES = "ij_omero"
-"""The instance of type keyvalue that holds what belongs to images."""
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -98,11 +95,6 @@ class StoredImage:
         return voxels[..., channel if self.interleaved > 1 else 0]
 
 
-def key_of(name: str) -> str:
-    """Return the key of an image's description."""
-    return f"image/{name}"
-
-
 def stored_image(client: DvidClient, uuid: str, name: str, info: dict[str, Any] | None = None) -> StoredImage:
     """Return what an instance is.
 
@@ -128,15 +120,14 @@ def stored_image(client: DvidClient, uuid: str, name: str, info: dict[str, Any] 
     try:
         base, extended = info["Base"], info["Extended"]
         typename = base["TypeName"]
+        if TAG in (base.get("Tags") or {}):
+            return _own(client, uuid, name, _triple(extended["BlockSize"]))
         if typename not in _PIXEL_TYPES:
             if typename.endswith("64blk") or typename.startswith("label"):
                 raise UnsupportedPixelTypeError(f"{name} holds voxels of type {typename}, which images do not have")
             raise ImageNotFoundError(f"{name} is of type {typename}, not of a type of voxels")
         block = _triple(extended["BlockSize"])
         first, last = extended["MinPoint"], extended["MaxPoint"]
-        tags = base.get("Tags") or {}
-        if TAG in tags:
-            return _own(client, uuid, name, block)
         if first is None or last is None:
             raise ImageNotFoundError(f"{name} has no voxels yet at version {uuid}")
         description = _description(uuid, name, typename, extended, _triple(first), _triple(last))
@@ -158,11 +149,6 @@ def _own(client: DvidClient, uuid: str, name: str, block: tuple[int, int, int]) 
         raise CorruptedDataError(f"the description of image {name} is damaged, or of a later version of this package")
     description = description_from_json(told["image"]).replace(image_id=f"{uuid}/{name}", dataset_id=uuid)
     return StoredImage(uuid, name, description.replace(dataset_name=None), (0, 0, 0), block, 1, True)
-
-
-def description_value(description: ImageDescription) -> bytes:
-    """Return what is kept of an image's description."""
-    return json_text({"format": FORMAT, "image": description_to_json(description)}).encode()
 
 
 def _description(

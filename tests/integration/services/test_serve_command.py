@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+import ij_omero
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,12 +44,17 @@ def test_a_folder_is_served_by_all_interfaces(tmp_path: Path, workers: str) -> N
             image_id = client.get(omeis, params={"Method": "FinishPixels", "PixelsID": pixels_id}).text.strip()
             assert client.get(f"/webgateway/imgData/{image_id}/").json()["size"]["width"] == 8
             assert client.get("/").headers["content-type"].startswith("text/html")
-            assert client.get("/api/repos/info").json() == {}
+            assert list(client.get("/api/repos/info").json()) == [image_id.ljust(32, "f")]
             paths = client.get("/openapi.json").json()["paths"]
             assert omeis in paths
             assert any(path.startswith("/api/node/") for path in paths)
             for _ in range(4):
                 assert client.get(omeis, params={"Method": "GetPixels", "PixelsID": image_id}).content == content
+                assert client.get(f"/api/node/{image_id}f/c0t0/raw/0_1_2/8_6_1/0_0_0").content == content
+            for scheme in ("dvid", "omeis"):
+                with ij_omero.open_store(address.replace("http", scheme)) as store:
+                    (summary,) = store.list_images()
+                    assert store.open_image(summary.image_id)[0, 0, 0].tobytes() == content
         assert sorted(folder.name for folder in tmp_path.iterdir()) == ["images", "images.dvid", "images.omeis"]
     finally:
         process.send_signal(signal.SIGTERM)

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from ij_omero.services.dvid import Limits, make_app
+from ij_omero.services._core import build_app_of
+from ij_omero.services.dvid import Limits, dvid_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ij_omero.pixels import ImageStore
+
 
 class Dvid:
     """Asks an application directly; the event loop runs in a thread."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(self, folder: Path, limits: Limits | None = None, images: ImageStore | None = None) -> None:
         self.folder = folder
-        self._app = make_app(folder, None, limits)
+        self._app = build_app_of([dvid_part(folder, limits, images)])
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
