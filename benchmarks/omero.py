@@ -88,12 +88,8 @@ class Kept:
     """A source that a cache does not close: what is measured is cold cells, not opening the image."""
 
     def __init__(self, source: Any) -> None:
-        self.description, self.levels, self.hints, self.read = (
-            source.description,
-            source.levels,
-            source.hints,
-            source.read,
-        )
+        for part in ("description", "levels", "hints", "read", "read_undecoded", "read_planes"):
+            setattr(self, part, getattr(source, part))
 
     def close(self) -> None:
         """Leave it open."""

@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ij_omero.pixels import UndecodedReads
+
 from ._grid import slices
 
 if TYPE_CHECKING:
@@ -122,7 +124,9 @@ def read_block(
 ) -> Iterator[tuple[int, Region, npt.NDArray[Any]]]:
     """Read a block and yield (number, region, its part of the block's pixels) for each of its cells."""
     bounds = grid.rectangle(block.column, block.row, block.columns, block.rows)
-    pixels = source.read(block.plane, bounds, level=level)
+    # every cell is copied out of it, so that its bytes may be turned then
+    read = source.read_undecoded if isinstance(source, UndecodedReads) else source.read
+    pixels = read(block.plane, bounds, level=level)
     for index in block.cells(grid):
         _, region = grid.locate(index)
         yield index, region, pixels[slices(region, bounds)]

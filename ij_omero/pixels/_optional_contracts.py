@@ -73,6 +73,14 @@ class PlaneSequence(Protocol):
 
 
 @runtime_checkable
+class UndecodedReads(Protocol):
+    """A source whose pixels come in another byte order; a reader that copies them anyway can turn it on the way."""
+
+    def read_undecoded(self, plane: PlaneIndex, region: Region | None = None, *, level: int = 0) -> npt.NDArray[Any]:
+        """Read as `PixelSource.read` does; the array (Y, X) may be read-only and of the other byte order."""
+
+
+@runtime_checkable
 class WatchedSink(Protocol):
     """A sink whose `finish` takes long and tells of it."""
 

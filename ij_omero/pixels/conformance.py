@@ -58,6 +58,7 @@ from ij_omero.model import (
 )
 
 from ._contracts import ImageStore, PixelSink, PixelSource
+from ._optional_contracts import UndecodedReads
 from ._reading import read_array, write_array, write_order
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class PixelSourceConformance:
             found = source.read(plane, region)
             assert found.shape == region.shape
             np.testing.assert_array_equal(found, _cut(pixels, plane, region))
+            if isinstance(source, UndecodedReads):
+                np.testing.assert_array_equal(source.read_undecoded(plane, region), found)
 
     def test_reading_into_an_array(self, source: PixelSource, pixels: npt.NDArray[Any]) -> None:
         """``out`` is filled and returned, also where it is a strided view; nothing beside it is touched."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,12 +76,18 @@ def wire_dtype(pixel_type: PixelType) -> np.dtype[Any]:
     return np.dtype(np.uint8) if pixel_type is PixelType.BIT else pixel_type.dtype.newbyteorder(">")
 
 
-def decode(data: bytes, pixel_type: PixelType, *targets: npt.NDArray[Any]) -> None:
-    """Write the server's bytes of one or more regions into arrays of their shapes, swapped once on the way."""
+def received(data: bytes, pixel_type: PixelType, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return the server's bytes as an array in their own order, which nobody can write to."""
     pixels = np.frombuffer(data, wire_dtype(pixel_type))
-    expected = sum(target.size for target in targets)
+    expected = math.prod(shape)
     if pixels.size != expected:
         raise CorruptedDataError(f"the server sent {pixels.size} pixels where {expected} were asked for")
+    return pixels.reshape(shape)
+
+
+def decode(data: bytes, pixel_type: PixelType, *targets: npt.NDArray[Any]) -> None:
+    """Write the server's bytes of one or more regions into arrays of their shapes, swapped once on the way."""
+    pixels = received(data, pixel_type, (sum(target.size for target in targets),))
     start = 0
     for target in targets:
         part = pixels[start : start + target.size].reshape(target.shape)

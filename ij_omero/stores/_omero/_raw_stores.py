@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from contextlib import contextmanager
@@ -102,8 +103,11 @@ class RawStores:
             self._closed = True
             idle, self._idle = self._idle, []
             self._changed.notify_all()
+        closing = []
         for store in idle:
-            close_store(store.proxy)
+            with contextlib.suppress(*FAILURES):
+                closing.append(partial(store.proxy.end_close, store.proxy.begin_close()))
+        results_of(*closing)
 
     def _open(self, connection: Connection, count: int) -> list[RawStore]:
         """Open some stores side by side, in the time of one."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ij_omero.errors import InvalidInputError, ReadError
-from ij_omero.model import ImageDescription, PlaneIndex, Region, ResolutionLevel
+from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region, ResolutionLevel
 from ij_omero.pixels import Progress, ReadHints, check_request, no_progress
 
 from ._failures import FAILURES
-from ._pixel_bytes import MIN_BAND, decode, wire_dtype
+from ._pixel_bytes import MAX_CALL, MIN_BAND, decode, received, wire_dtype
 from ._raw_stores import RawStores
 from ._read_calls import ReadCall, read_calls
 from ._waiting import raise_first, results_of
@@ -71,8 +71,8 @@ class OmeroSource:
 
     @property
     def hints(self) -> ReadHints:
-        """Two megabytes per call at least, a few calls at once."""
-        return ReadHints(request_bytes=MIN_BAND, parallel=self._stores.size)
+        """Two megabytes per call at least; one reader more than stores, which takes apart what came before."""
+        return ReadHints(request_bytes=MIN_BAND, parallel=self._stores.size + 1)
 
     @property
     def levels(self) -> tuple[ResolutionLevel, ...]:
@@ -93,6 +93,27 @@ class OmeroSource:
         target = np.empty(region.shape, self._description.pixel_type.dtype) if out is None else out
         self._read([(plane, target)], region, level, no_progress)
         return target
+
+    def read_undecoded(self, plane: PlaneIndex, region: Region | None = None, *, level: int = 0) -> npt.NDArray[Any]:
+        """Read a rectangle in the byte order in which it came; see `UndecodedReads`.
+
+        It is one call, which leaves the other stores to whoever reads beside it.
+        """
+        self._check_open()
+        plane = PlaneIndex(*plane)
+        levels = self.levels
+        region = check_request(self._description, levels, plane, region, level)
+        sent = wire_dtype(self._description.pixel_type)
+        if region.width * region.height * sent.itemsize > MAX_CALL or self._description.pixel_type is PixelType.BIT:
+            return self.read(plane, region, level=level)
+        found: list[npt.NDArray[Any]] = []
+
+        def keep(data: bytes, _: ReadCall) -> None:
+            found.append(received(data, self._description.pixel_type, region.shape))
+
+        nowhere = np.broadcast_to(np.zeros((), self._description.pixel_type.dtype), region.shape)
+        self._read([(plane, nowhere)], region, level, no_progress, most=1, take=keep)
+        return found[-1]
 
     def read_planes(
         self,
@@ -115,9 +136,20 @@ class OmeroSource:
             self._read(wanted, whole, level, progress)
 
     def _read(
-        self, wanted: list[tuple[PlaneIndex, npt.NDArray[Any]]], region: Region, level: int, progress: Progress
+        self,
+        wanted: list[tuple[PlaneIndex, npt.NDArray[Any]]],
+        region: Region,
+        level: int,
+        progress: Progress,
+        *,
+        most: int | None = None,
+        take: Callable[[bytes, ReadCall], None] | None = None,
     ) -> None:
+        """Read rectangles over at most so many stores; what comes is decoded into the arrays, or taken by `take`."""
         levels = self.levels
+        size = self._stores.size if most is None else most
+        if take is None:
+            take = partial(_decoded, self._description.pixel_type)
         wire_size = wire_dtype(self._description.pixel_type).itemsize
         # What the server counts: its level 0 is the smallest.
         server_level = len(levels) - 1 - level if len(levels) > 1 else None
@@ -135,7 +167,7 @@ class OmeroSource:
             )
             return deque(found)
 
-        left, done, begun = calls(self._stores.size), 0, False
+        left, done, begun = calls(size), 0, False
 
         def arrived(call: ReadCall) -> None:
             nonlocal done
@@ -146,12 +178,12 @@ class OmeroSource:
 
         def fetch(_: Connection) -> None:
             nonlocal left, begun
-            with self._stores.lend(len(left)) as stores:
-                if not begun and len(stores) < self._stores.size:
+            with self._stores.lend(min(len(left), size)) as stores:
+                if not begun and len(stores) < size:
                     # with the other stores in use, cutting would only make more calls
                     left = calls(len(stores))
                 begun = True
-                self._fetch(stores, left, server_level, arrived)
+                self._fetch(stores, left, server_level, take, arrived)
 
         try:
             self._session.call(f"reading {self._name}", fetch)
@@ -160,7 +192,7 @@ class OmeroSource:
                 raise
             # A server may keep pixels otherwise than it looks: every one gives tiles.
             self._own_planes = False
-            left, done, begun = calls(self._stores.size), 0, False
+            left, done, begun = calls(size), 0, False
             self._session.call(f"reading {self._name}", fetch)
 
     def close(self) -> None:
@@ -181,20 +213,20 @@ class OmeroSource:
         stores: list[RawStore],
         left: deque[ReadCall],
         server_level: int | None,
+        take: Callable[[bytes, ReadCall], None],
         arrived: Callable[[ReadCall], None],
     ) -> None:
-        """Make the calls that are left, one in flight on each store, decoding one while the next is on its way.
+        """Make the calls that are left, one in flight on each store, taking one in while the next is on its way.
 
         What has arrived is taken from ``left``, so that a reader that joins again after a lost connection goes on.
         """
-        pixel_type = self._description.pixel_type
         for store in stores:
             if server_level is not None and store.level != server_level:
                 store.proxy.setResolutionLevel(server_level)
                 store.level = server_level
         if len(left) == 1:
             call = left[0]
-            decode(getattr(stores[0].proxy, call.method)(*call.arguments), pixel_type, *call.targets)
+            take(getattr(stores[0].proxy, call.method)(*call.arguments), call)
             arrived(call)
             return
         waiting = iter(tuple(left))
@@ -212,7 +244,7 @@ class OmeroSource:
                 store, call, answer = flights.popleft()
                 data = getattr(store.proxy, f"end_{call.method}")(answer)
                 begin(store)
-                decode(data, pixel_type, *call.targets)
+                take(data, call)
                 arrived(call)
         except BaseException:
             for store, call, answer in flights:
@@ -242,3 +274,7 @@ class OmeroSource:
             ResolutionLevel(index, width, height, min(tile_width, width), min(tile_height, height))
             for index, (width, height) in enumerate(sizes)
         )
+
+
+def _decoded(pixel_type: PixelType, data: bytes, call: ReadCall) -> None:
+    decode(data, pixel_type, *call.targets)

@@ -34,6 +34,7 @@ from . import _plane_times, _rois, _sessions, _tables
 from ._credentials import Login, find_login
 from ._deleting import delete_objects
 from ._describing import Described, check_dataset_id, describe, image_number, not_found
+from ._enumerations import enumerations
 from ._ice import omero
 from ._listing import find_unfinished, list_images
 from ._session import ALL_GROUPS, Connection, OmeroSession
@@ -289,6 +290,23 @@ class OmeroStore:
         with self._lock:
             self._sinks.add(sink)
         return sink
+
+    def make_ready(self) -> None:
+        """Ask the server for what a first new image needs, while something else is waited for; never fails.
+
+        Without it, `create` asks.
+        """
+
+        def ask(connection: Connection) -> None:
+            enumerations(connection, "PixelsType", "DimensionOrder", "RenderingModel", "Family")
+            for name in ("Update", "RenderingSettings"):
+                connection.service(name)
+
+        try:
+            self._session.call("making ready for new images", ask, again=False)
+        except IJOmeroError as error:
+            _LOG.debug("%s", error)
+        self._tidy()
 
     def _tidy(self) -> None:
         with self._lock:
