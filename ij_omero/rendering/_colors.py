@@ -30,7 +30,7 @@ class Mix(enum.IntEnum):
     """``floor(level * share + 0.001)``, which equals the table; faster where there is no gather instruction."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ColorMixer:
     """What a channel adds to red, green and blue.
 

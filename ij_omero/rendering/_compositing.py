@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ij_omero.errors import InvalidInputError
 
+from ._bands import band_rows, bands
 from ._colors import ColorMixer, mixer_for_color, mixer_for_lookup_table
-from ._kernels import Kernel, choose_kernel
+from ._kernels import Layer, choose_kernel
 from ._lookup_tables import find_lookup_table
 from ._quantization import quantizer_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
     from ij_omero.model import ChannelRendering
 
-_BAND_PIXELS = 1 << 16
+_PIXELS_OF_A_THREAD = 1 << 19  # half a millisecond of work, ten times what starting a thread takes
+_MOST_THREADS = 4
 MODELS = ("rgb", "greyscale")
 
 
@@ -82,16 +87,31 @@ def render_planes(
         if plane is None:
             raise InvalidInputError(f"channel {index} is active but no plane was given for it")
         mixer = _GREY if model == "greyscale" else _mixer_of(channel, lookup_tables)
-        prepared.append((plane, quantizer_for(channel, plane.dtype), mixer))
-    worker: Kernel = choose_kernel(kernel)
-    sums = np.empty((3, _band_rows(shape), shape[1]), np.uint8)
-    for rows in _bands(shape):
-        band = sums[:, : rows.stop - rows.start]
-        worker.begin(band)
-        for plane, quantizer, mixer in prepared:
-            worker.add(plane[rows], quantizer, mixer, band)
-        worker.finish(band, out[rows])
+        prepared.append(Layer(plane, quantizer_for(channel, plane.dtype), mixer))
+    _render_in_threads(kernel, prepared, out)
     return out
+
+
+def _render_in_threads(kernel: str, layers: Sequence[Layer], out: npt.NDArray[np.uint8]) -> None:
+    """Render large pictures on several processors; each thread has a part of the rows and buffers of its own."""
+    height, width = out.shape[:2]
+    threads = min(height * width // _PIXELS_OF_A_THREAD, _MOST_THREADS)
+    threads = min(threads, os.cpu_count() or 1) if threads > 1 else 1
+    if threads == 1:
+        choose_kernel(kernel).render(layers, out)
+        return
+    ends = [height * i // threads for i in range(threads + 1)]
+
+    def work(first: int, last: int) -> None:
+        part = [layer._replace(pixels=layer.pixels[first:last]) for layer in layers]
+        choose_kernel(kernel).render(part, out[first:last])
+
+    # threads that end with the call: none is left to a process that is forked later
+    with ThreadPoolExecutor(threads - 1, thread_name_prefix="ij-omero-rendering") as pool:
+        others = [pool.submit(work, first, last) for first, last in itertools.pairwise(ends[1:])]
+        work(ends[0], ends[1])
+        for other in others:
+            other.result()
 
 
 _GREY = mixer_for_color((255, 255, 255, 255))
@@ -142,17 +162,6 @@ def _checked_out(out: npt.NDArray[np.uint8] | None, shape: tuple[int, int]) -> n
     return out
 
 
-def _band_rows(shape: tuple[int, int]) -> int:
-    """Return how many rows stay in the second cache together."""
-    return max(1, min(shape[0], _BAND_PIXELS // max(1, shape[1])))
-
-
-def _bands(shape: tuple[int, int]) -> Iterator[slice]:
-    step = _band_rows(shape)
-    for first in range(0, shape[0], step):
-        yield slice(first, min(first + step, shape[0]))
-
-
 def composite_minerva(
     planes: Sequence[npt.NDArray[Any] | None],
     channels: Sequence[ChannelRendering],
@@ -197,10 +206,10 @@ def composite_minerva(
     shape = _common_shape(planes)
     out = _checked_out(out, shape)
     chosen = _chosen(planes, channels, "rgb")
-    lights = np.empty((3, _band_rows(shape), shape[1]), np.float32)
+    lights = np.empty((3, band_rows(shape), shape[1]), np.float32)
     buffer = np.empty(lights.shape[1:], np.float32)
     levels = (255 * np.linspace(0, 1, 1 << 16) ** gamma).astype(np.uint8)
-    for rows in _bands(shape):
+    for rows in bands(shape):
         light = lights[:, : rows.stop - rows.start]
         stretched = buffer[: rows.stop - rows.start]
         light.fill(0)

@@ -1,4 +1,4 @@
-"""The two ways to add a band of a channel to red, green and blue sums: numpy, and compiled by numba.
+"""The two ways to add channels up to red, green and blue: numpy, and compiled by numba.
 
 Both do the same operations in the same precision and give the same bytes.
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ij_omero.errors import InvalidInputError, MissingDependencyError
 
+from ._bands import band_rows, bands
 from ._colors import SHARE_OFFSET, Mix
 from ._quantization import Lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from ._colors import ColorMixer
@@ -25,19 +28,19 @@ if TYPE_CHECKING:
 KERNELS = ("auto", "numba", "numpy")
 
 
+class Layer(NamedTuple):
+    """A channel's plane (Y, X) and how it becomes grey levels and these a colour."""
+
+    pixels: npt.NDArray[Any]
+    quantizer: Quantizer
+    mixer: ColorMixer
+
+
 class Kernel(Protocol):
-    """Adds channels up, band by band; used by one thread."""
+    """Adds channels up; used by one thread."""
 
-    def begin(self, sums: npt.NDArray[np.uint8]) -> None:
-        """Make sums (3, Y, X) ready for a band."""
-
-    def add(
-        self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint8]
-    ) -> None:
-        """Add a band (Y, X) to the sums (3, Y, X), which stay at 255."""
-
-    def finish(self, sums: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
-        """Write the sums as (Y, X, 3)."""
+    def render(self, layers: Sequence[Layer], out: npt.NDArray[np.uint8]) -> None:
+        """Add one layer (Y, X) or more up into ``out`` (Y, X, 3), where sums stay at 255."""
 
 
 def choose_kernel(name: str = "auto") -> Kernel:
@@ -100,11 +103,18 @@ class NumpyKernel:
     def _part(buffer: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
         return buffer[: shape[0] * shape[1]].reshape(shape)
 
-    def begin(self, sums: npt.NDArray[np.uint8]) -> None:
-        """Note that the sums hold nothing yet; what is added first is copied."""
-        self._fresh = set(range(len(sums)))
+    def render(self, layers: Sequence[Layer], out: npt.NDArray[np.uint8]) -> None:
+        """Add layers (Y, X) up into ``out`` (Y, X, 3)."""
+        sums = np.empty((3, band_rows(out.shape), out.shape[1]), np.uint8)
+        for rows in bands(out.shape):
+            band = sums[:, : rows.stop - rows.start]
+            self._fresh = {0, 1, 2}  # sums that hold nothing yet; what is added first is copied
+            for layer in layers:
+                self._add(layer.pixels[rows], layer.quantizer, layer.mixer, band)
+            for component in range(3):
+                out[rows, :, component] = 0 if component in self._fresh else band[component]
 
-    def add(
+    def _add(
         self, pixels: npt.NDArray[Any], quantizer: Quantizer, mixer: ColorMixer, sums: npt.NDArray[np.uint8]
     ) -> None:
         """Add a band (Y, X) to the sums (3, Y, X), which stay at 255."""
@@ -168,8 +178,3 @@ class NumpyKernel:
         if self._kept.dtype != pixels.dtype or self._kept.size < pixels.size:
             self._kept = np.empty(pixels.size, pixels.dtype.newbyteorder("="))
         return self._part(self._kept, pixels.shape)
-
-    def finish(self, sums: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
-        """Write the sums as (Y, X, 3)."""
-        for component in range(3):
-            out[:, :, component] = 0 if component in self._fresh else sums[component]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 GREY_LEVELS = 256
 _OFFSETS = (0.5 - 1e-4, 0.5, 0.5 + 1e-4)
-_MOST_EXCEPTIONS = 8
+MOST_EXCEPTIONS = 8
 FAMILIES = ("linear", "polynomial", "exponential", "logarithmic")
 _BRIGHTEST = GREY_LEVELS - 1
 
@@ -61,7 +61,7 @@ class SinglePrecision:
     steps: npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantizer:
     """A channel's way from pixel values to grey levels.
 
@@ -146,7 +146,7 @@ def _in_single_precision(
         offset = np.float32(shift - scale * start)
         found = np.clip(singles * factor + offset, 0, 255.5).astype(np.uint8)
         wrong = np.flatnonzero(found != levels)
-        if len(wrong) > _MOST_EXCEPTIONS or (best is not None and len(wrong) >= len(best.values)):
+        if len(wrong) > MOST_EXCEPTIONS or (best is not None and len(wrong) >= len(best.values)):
             continue
         ends = max(0, int(np.argmax(levels > 0)) - 1), int(np.argmax(levels == levels[-1]))
         low, high = (singles[end] * factor + offset for end in ends)

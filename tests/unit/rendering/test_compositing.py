@@ -201,3 +201,22 @@ def test_every_value_has_the_level_of_double_precision_also_between_two_levels(d
         expected[values < low] = 0
         ours = render_planes([values], [ChannelRendering((start, end))], kernel=kernel)
         np.testing.assert_array_equal(ours[..., 0], expected, err_msg=f"{start}:{end}")
+
+
+@pytest.mark.parametrize("count", [1, 5, 9])
+def test_both_kernels_agree_on_large_pictures_of_many_channels_of_several_types(count: int) -> None:
+    pytest.importorskip("numba")
+    random = np.random.default_rng(count)
+    types = ["uint16", "uint8", "uint16", "float32"]
+    planes = [(random.random((1030, 1041)) * 250).astype(types[i % 4]) for i in range(count)]
+    planes[0] = np.repeat(planes[0], 2, axis=1)[:, ::2].astype(planes[0].dtype.newbyteorder(">"))
+    channels = [
+        ChannelRendering((10.0, 200.0 + i), (40 * i % 256, 155, 255 - 20 * i, 255), inverted=i == 3)
+        for i in range(count)
+    ]
+    by_numpy = render_planes(planes, channels, kernel="numpy")
+    assert len(np.unique(by_numpy)) > 100
+    np.testing.assert_array_equal(render_planes(planes, channels, kernel="numba"), by_numpy)
+    margins = np.zeros((1050, 1060, 3), np.uint8)
+    render_planes(planes, channels, kernel="numba", out=margins[10:-10, 9:-10])
+    np.testing.assert_array_equal(margins[10:-10, 9:-10], by_numpy)
