@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -59,7 +60,7 @@ class Connection:
 
 
 def _work(
-    host: str, port: int, method: str, paths: Sequence[str], body: bytes, seconds: float, start: float
+    host: str, port: int, method: str, paths: Sequence[str], body: bytes, seconds: float, start: float, refused: bool
 ) -> list[float]:
     connection = Connection(host, port)
     times = []
@@ -69,7 +70,7 @@ def _work(
     number = os.getpid()
     while (began := time.perf_counter()) < end:
         status, _ = connection.ask(method, paths[number % len(paths)], body)
-        if status >= 300:
+        if (status >= 300) != refused:
             raise ConnectionError(f"{method} {paths[number % len(paths)]} was answered {status}")
         number += 1
         times.append(time.perf_counter() - began)
@@ -78,29 +79,76 @@ def _work(
 
 
 def load(
-    host: str, port: int, method: str, paths: Sequence[str], *, clients: int, seconds: float, body: bytes = b""
+    host: str,
+    port: int,
+    method: str,
+    paths: Sequence[str],
+    *,
+    clients: int,
+    seconds: float,
+    body: bytes = b"",
+    refused: bool = False,
 ) -> tuple[float, list[float]]:
-    """Return requests per second of several clients, each a process with one connection, and all their times."""
+    """Return requests per second of several clients, each a process with one connection, and all their times.
+
+    All must succeed, or all be refused.
+    """
     with ProcessPoolExecutor(clients, get_context("spawn")) as pool:
         start = time.time() + 1.5
-        works = [pool.submit(_work, host, port, method, paths, body, seconds, start) for _ in range(clients)]
+        works = [pool.submit(_work, host, port, method, paths, body, seconds, start, refused) for _ in range(clients)]
         times = [each for work in works for each in work.result()]
     return len(times) / seconds, sorted(times)
 
 
+def overload(host: str, port: int, path: str, *, connections: int, seconds: float) -> dict[int, list[float]]:
+    """Return the times of answers by their status, of so many connections at once, all in this process."""
+    times: dict[int, list[float]] = {}
+
+    async def ask(end: float) -> None:
+        reader, writer = await asyncio.open_connection(host, port)
+        while (began := time.perf_counter()) < end:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            found = _LENGTH.search(head)
+            await reader.readexactly(int(found[1]) if found else 0)
+            times.setdefault(int(head[9:12]), []).append(time.perf_counter() - began)
+        writer.close()
+
+    async def all_at_once() -> None:
+        end = time.perf_counter() + seconds
+        await asyncio.gather(*(ask(end) for _ in range(connections)))
+
+    asyncio.run(all_at_once())
+    return {status: sorted(of) for status, of in times.items()}
+
+
+def resident_bytes(process: int) -> int:
+    """Return the memory of a process and those that it started, that of others and of files not counted."""
+    total = 0
+    for number in family_of(process):
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{number}/status").read_text()
+            total += 1024 * int(status.partition("RssAnon:")[2].split()[0])
+    return total
+
+
+def family_of(process: int) -> set[int]:
+    """Return the numbers of a process and those that it started."""
+    family = {process}
+    for number in sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+        with contextlib.suppress(OSError):
+            if int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1]) in family:
+                family.add(number)
+    return family
+
+
 def processor_seconds(process: int) -> float:
     """Return the processor time that a process and those that it started have taken."""
-    total, family = 0.0, {process}
-    ticks = os.sysconf("SC_CLK_TCK")
-    entries = sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-    for number in entries:
-        try:
+    total = 0.0
+    for number in family_of(process):
+        with contextlib.suppress(OSError):
             fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if number in family or int(fields[1]) in family:
-            family.add(number)
-            total += (int(fields[11]) + int(fields[12])) / ticks
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
 
 

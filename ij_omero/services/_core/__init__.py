@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._app import build_app
 from ._bodies import read_body, stream_body
 from ._heavy import HeavyWork, run_heavy
+from ._jpeg import encode_jpeg
 from ._open_sources import OpenedSource, OpenSources
 from ._parts import Part, build_app_of
 from ._refusals import Refusal, refusal_for
@@ -21,6 +22,7 @@ __all__ = [
     "ServiceSettings",
     "build_app",
     "build_app_of",
+    "encode_jpeg",
     "read_body",
     "refusal_for",
     "run_heavy",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ._settings import ServiceSettings
 
+SMOOTHING = 0.1  # of the time that work took lately, a tenth is that of the last one
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -28,7 +30,8 @@ class HeavyWork:
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._free = settings.heavy
+        self._places = self._free = settings.heavy
+        self._seconds = 0.0
         self._queue_length = settings.waiting
         self._patience = settings.patience
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -40,16 +43,17 @@ class HeavyWork:
         Raises
         ------
         Refusal
-            503 if too many are waiting, or no place came free in time.
+            503 if too many are waiting, if by what work took lately a place will not come free in time, or none did.
         """
         await self._take_place()
         loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             done = loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
         except RuntimeError:
             self._give_place()
             raise Refusal(503, "the server is stopping", AGAIN) from None
-        done.add_done_callback(self._work_ended)
+        done.add_done_callback(lambda ended: self._work_ended(ended, loop.time() - began))
         return await asyncio.shield(done)
 
     def close(self) -> None:
@@ -60,7 +64,9 @@ class HeavyWork:
         if self._free > 0:
             self._free -= 1
             return
-        if len(self._waiting) >= self._queue_length:
+        ahead = len(self._waiting)
+        # Who could only be refused after waiting is told so now
+        if ahead >= self._queue_length or (ahead + 1) * self._seconds / self._places > self._patience:
             raise Refusal(503, "the server has as much work as it can do now; ask again in a moment", AGAIN)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -75,7 +81,8 @@ class HeavyWork:
                 raise
             raise Refusal(503, f"no place came free within {self._patience:g} s; ask again later", AGAIN) from None
 
-    def _work_ended(self, done: asyncio.Future[R]) -> None:
+    def _work_ended(self, done: asyncio.Future[R], seconds: float) -> None:
+        self._seconds += SMOOTHING * (seconds - self._seconds)
         self._give_place()
         if not done.cancelled():
             done.exception()  # so that work whose client has gone does not warn

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from functools import partial
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 STOP_SECONDS = 10
 PARENT_SECONDS = 2.0
+SILENT_SECONDS = 120  # of a worker before another one takes its place: starting takes long on a busy machine
 
 
 def serve(
@@ -161,8 +164,19 @@ def _can_be_set(number: int) -> bool:
     return number not in (signal.SIGKILL, signal.SIGSTOP)
 
 
+class _Config(uvicorn.Config):
+    def configure_logging(self) -> None:
+        """Have a worker, where uvicorn calls this first of all, exit at SIGTERM rather than be ended by it.
+
+        uvicorn raises the signal again after stopping; then nothing that was to be done at exit would be done.
+        """
+        super().configure_logging()
+        if multiprocessing.parent_process() is not None:
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
+
+
 def _config(make_app: Callable[[], ASGIApp], stop_seconds: int, workers: int = 1) -> uvicorn.Config:
-    return uvicorn.Config(
+    return _Config(
         make_app,
         factory=True,
         workers=workers,
@@ -175,6 +189,7 @@ def _config(make_app: Callable[[], ASGIApp], stop_seconds: int, workers: int = 1
         backlog=BACKLOG,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=stop_seconds,
+        timeout_worker_healthcheck=SILENT_SECONDS,
     )
 
 

@@ -21,7 +21,9 @@ TOKEN = "a token that is long enough"
 
 def start(tmp_path: Path, *options: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
     command = [sys.executable, "-m", "ij_omero", "serve", str(tmp_path / "images"), "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    )
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(3)]
     assert [line.split(None, 1)[1].strip() for line in lines] == [
@@ -58,8 +60,9 @@ def test_a_folder_is_served_by_all_interfaces(tmp_path: Path, workers: str) -> N
         assert sorted(folder.name for folder in tmp_path.iterdir()) == ["images", "images.dvid", "images.omeis"]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        _, said = process.communicate(timeout=30)
     assert process.returncode == 0
+    assert said == "Ctrl-C ends it.\n"
 
 
 def test_a_token_is_asked_for(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from ij_omero.errors import AccessDeniedError, DiskFullError, ImageNotFoundError, InvalidInputError, StorageError
 from ij_omero.services import Background, ServiceSettings
-from ij_omero.services._core import Refusal, build_app, read_body, run_heavy
+from ij_omero.services._core import HeavyWork, Refusal, build_app, read_body, run_heavy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -245,3 +245,21 @@ def test_heavy_work_is_bounded_and_the_rest_is_told_to_come_again() -> None:
     assert [status for status, _ in answers] == [200] * 5 + [503] * 3
     assert answers[-1] == (503, "1")
     assert max(at_once) == 2
+
+
+def test_who_could_only_be_refused_after_waiting_is_refused_at_once() -> None:
+    import threading
+
+    async def ask() -> None:
+        places = HeavyWork(ServiceSettings(heavy=1, waiting=100, patience=0.05))
+        slow, go = threading.Event(), threading.Event()
+        await places.run(slow.wait, 1.5)  # from which it learns that work takes long
+        running = asyncio.create_task(places.run(go.wait, 20))
+        await asyncio.sleep(0)
+        with pytest.raises(Refusal, match="as much work as it can do"):
+            await places.run(go.wait, 20)
+        go.set()
+        assert await running
+        places.close()
+
+    asyncio.run(ask())
