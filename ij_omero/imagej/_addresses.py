@@ -178,12 +178,12 @@ class _Resolver(JavaPlugin):
 
     def supports(self, uri: Any) -> bool:
         """Tell whether a URI is an address."""
-        return uri is not None and str(uri.getScheme() or "").lower() in SCHEMES
+        return uri is not None and _address_text(uri) is not None
 
     def resolve(self, uri: Any) -> Any:
         """Return the location of an address."""
         try:
-            return location_of(parse_address(str(uri)))
+            return location_of(parse_address(_address_text(uri) or str(uri)))
         except IJOmeroError as error:
             raise java_class("java.lang.IllegalArgumentException")(str(error)) from error
 
@@ -238,6 +238,23 @@ def address_or_error(where: Any) -> ImageAddress:
     if address is None:
         raise java_class("java.io.IOException")(f"{where} is no address of an image")
     return address
+
+
+def _address_text(uri: Any) -> str | None:
+    """Return the address that a URI of Java means; None where it is none.
+
+    SciJava takes a text that is no URI, since a name in it has a space, for a file's name in the working folder.
+    """
+    scheme = str(uri.getScheme() or "").lower()
+    if scheme in SCHEMES:
+        return str(uri)
+    if scheme != "file":
+        return None
+    folder = str(java_class("java.io.File")("").getAbsoluteFile().toURI().getPath()).rstrip("/") + "/"
+    path = str(uri.getPath() or "")
+    text = path.removeprefix(folder)
+    kind, colon, rest = text.partition(":")
+    return text if text != path and colon and kind.lower() in SCHEMES and "=" in rest else None
 
 
 @functools.cache

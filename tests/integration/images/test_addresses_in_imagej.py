@@ -111,12 +111,12 @@ def test_ij_io_opens_an_address_and_saves_at_one(place: Place, caplog: pytest.Lo
     dataset.setChannelMaximum(1, 44.0)
     dataset.getProperties().get("channel names").set(2, "actin")
     dataset.axis(0).setScale(0.5)
-    io_service().save(dataset, place.store + "&name=edited")
+    io_service().save(dataset, place.store + "&name=edited twice")
     pixels, told = place.saved(str(dataset.getSource()))
     expected = PIXELS.copy()
     expected[0, 0, 0, 0, 0] = 1234
     np.testing.assert_array_equal(pixels, expected)
-    assert told["name"] == "edited"
+    assert told["name"] == "edited twice"
     assert told["channels"] == ["DAPI", "GFP", "actin"]
     assert told["windows"] == [(10.0, 900.0), (33.0, 44.0), (0.0, 60000.0)]
     assert told["colors"] == [(0, 0, 255), (0, 255, 0), (255, 0, 0)]

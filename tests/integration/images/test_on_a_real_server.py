@@ -11,12 +11,13 @@ import ij_omero
 from ij_omero.errors import AccessDeniedError, ConnectionFailedError, ImageNotFoundError, LoginError, WriteError
 from ij_omero.model import Channel, Polygon, Quantity, Roi, Table
 from ij_omero.stores import OmeroStore
+from tests._forwarder import forwarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests._omero import OmeroUser
+    from tests._omero import MakeUser, OmeroUser
 
 TABLE = Table.from_dict("cells", {"Area": [1.5, 2.5], "Label": ["a", "b"]})
 ROI = Roi((Polygon(((0, 0), (5, 0), (5, 5)), z=0, c=1, t=0),), name="cell 1")
@@ -126,3 +127,33 @@ def test_a_wrong_password_in_an_address_opens_nothing_beside_the_right_one(
         ij_omero.open_image(older, password="hunter2")
     with ij_omero.open_image(older) as image:  # without one, the session that is open serves
         assert image.name == "cells"
+
+
+def test_two_servers_at_once_are_kept_apart(omero_user: MakeUser) -> None:
+    mine, theirs = omero_user(), omero_user()
+    with (
+        forwarded(theirs.host, theirs.port) as second,
+        connected(mine) as here,
+        connected(theirs, port=second.port) as there,
+    ):
+        image = saved(here)
+        address = str(image.address)
+        there_address = address.replace(f":{mine.port}/", f":{second.port}/").replace(mine.name, theirs.name)
+        assert there_address != address
+        # by its address alone an image is looked for at its own server, as that server's user
+        assert ij_omero.open_image(address).name == "cells"
+        with pytest.raises(ImageNotFoundError):
+            ij_omero.open_image(there_address)
+        image[0, 1, 2, 10:20] = 7
+        moved = there.save_image(image, name="moved")
+        assert (moved.address.port, moved.address.user) == (second.port, theirs.name)
+        moved[0, 0, 0] = 1
+        expected = pixels()
+        expected[0, 1, 2, 10:20] = 7
+        np.testing.assert_array_equal(image[...], expected)
+        with theirs.gateway() as gateway:
+            planes = list(gateway.getObject("Image", moved.image_id).getPrimaryPixels().getPlanes([(2, 1, 0)]))
+            np.testing.assert_array_equal(planes[0], expected[0, 1, 2])
+        second.close()
+        fresh = here.open_image(image.image_id)
+        np.testing.assert_array_equal(fresh[0, 0, 0], expected[0, 0, 0])
