@@ -96,6 +96,7 @@ def generate_command(
     could not be taken (all else was done).
     """
     from ij_omero import scripting
+    from ij_omero.imagej import make_class_archive
     from ij_omero.scripting import ScriptsExistError, ScriptsFolderNotFoundError, ScriptsFolderNotWritableError
 
     folder = _folder(omerodir)
@@ -122,6 +123,8 @@ def generate_command(
             force=force,
             dry_run=dry_run,
         )
+        if not (dry_run or found):
+            make_class_archive()
     except (ScriptsFolderNotFoundError, ScriptsExistError, ScriptsFolderNotWritableError) as error:
         click.echo(str(error), err=True)
         codes = {ScriptsFolderNotFoundError: EXIT_NO_FOLDER, ScriptsExistError: EXIT_EXISTS}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._addresses import OpenedImage, has_scifio, register_addresses
     from ._cell_image import cell_image
+    from ._class_archive import make_class_archive
     from ._class_path import embedded_class_path
     from ._dataset import cells_of, source_address, to_dataset
     from ._dataset_arrays import array_to_dataset, from_dataset
@@ -63,6 +64,7 @@ _HOMES = {
     "has_scifio": "_addresses",
     "is_dataset": "_imageplus",
     "is_imageplus": "_imageplus",
+    "make_class_archive": "_class_archive",
     "modules": "_modules",
     "read_roi_file": "_roi_files",
     "register_addresses": "_addresses",
@@ -117,6 +119,7 @@ __all__ = [
     "has_scifio",
     "is_dataset",
     "is_imageplus",
+    "make_class_archive",
     "modules",
     "read_roi_file",
     "register_addresses",

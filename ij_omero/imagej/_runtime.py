@@ -37,6 +37,7 @@ _OWN_SIGNALS = "-Xrs"
 # Compiling hot code again and better, and collecting garbage by several threads, pay after seconds only.
 _BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _QUEUE_MS = 2000
+_PATCHED = "ij1-headless-"  # how the jar of ImageJ 1's headless classes is called
 
 
 class Runtime:
@@ -162,7 +163,13 @@ def java_class(name: str) -> Any:
         raise ImageJError(f"the Java class {name} is not on the class path of the running JVM") from error
 
 
-def start(imagej: str | Path | object | None = None, *, max_heap: str | None = None, brief: bool = False) -> Runtime:
+def start(
+    imagej: str | Path | object | None = None,
+    *,
+    max_heap: str | None = None,
+    brief: bool = False,
+    options: Sequence[str] = (),
+) -> Runtime:
     """Start ImageJ in this process, or return the one that already runs.
 
     Parameters
@@ -177,6 +184,8 @@ def start(imagej: str | Path | object | None = None, *, max_heap: str | None = N
     brief
         Whether the process will do little and end soon: Java then starts faster, and does long computations two to
         three times slower. Counts only where this call starts the JVM.
+    options
+        Further options of Java, such as ``-Xss8m``. They count only where this call starts the JVM.
 
     Raises
     ------
@@ -199,16 +208,17 @@ def start(imagej: str | Path | object | None = None, *, max_heap: str | None = N
                 "ImageJ needs the package jpype1, which is not installed: pip install 'ij-omero[imagej]'"
             ) from error
         wanted = imagej if imagej is not None else os.environ.get(IMAGEJ_VARIABLE) or None
+        given = [*(_BRIEF if brief else ()), *options]
         if wanted is not None and not isinstance(wanted, (str, Path)):
             runtime = _from_gateway(wanted)
         elif jpype.isJVMStarted():
             runtime = _from_running_jvm()
         elif wanted is None or wanted == EMBEDDED:
-            runtime = _start_embedded(max_heap, _BRIEF if brief else ())
+            runtime = _start_embedded(max_heap, given)
         elif Path(wanted).expanduser().is_dir():
-            runtime = _start_folder(Path(wanted).expanduser().resolve(), max_heap, _BRIEF if brief else ())
+            runtime = _start_folder(Path(wanted).expanduser().resolve(), max_heap, given)
         else:
-            runtime = _start_pyimagej(str(wanted), max_heap)
+            runtime = _start_pyimagej(str(wanted), max_heap, options)
         # Hooks run last in, first out: this one comes before JPype's and scyjava's own.
         atexit.register(_shut_down)
         _current = runtime
@@ -280,11 +290,14 @@ def _from_running_jvm() -> Runtime:
 def _start_embedded(max_heap: str | None, options: Sequence[str]) -> Runtime:
     from ij_omero.provision import find_java
 
+    from ._class_archive import archive_options
     from ._class_path import embedded_class_path
 
     java = find_java()
-    _start_jvm(java, embedded_class_path(java), max_heap, options)
-    _patch_imagej1()
+    jars = embedded_class_path(java)
+    _start_jvm(java, jars, max_heap, [*archive_options(java, jars), *options])
+    if not jars[0].name.startswith(_PATCHED):
+        _patch_imagej1()
     return Runtime(is_full=False)
 
 
@@ -301,7 +314,7 @@ def _start_folder(folder: Path, max_heap: str | None, options: Sequence[str]) ->
     return Runtime(_new_context(), is_full=_has_class("net.imagej.ImageJ"))
 
 
-def _start_pyimagej(endpoint: str, max_heap: str | None) -> Runtime:
+def _start_pyimagej(endpoint: str, max_heap: str | None, options: Sequence[str]) -> Runtime:
     try:
         import imagej
         import scyjava.config
@@ -310,7 +323,7 @@ def _start_pyimagej(endpoint: str, max_heap: str | None) -> Runtime:
             f"{endpoint!r} is no folder, so PyImageJ must resolve it, and PyImageJ is not installed: "
             "pip install 'ij-omero[fiji]', or name a Fiji folder"
         ) from error
-    for option in (_OWN_SIGNALS, *_heap_options(max_heap)):
+    for option in (_OWN_SIGNALS, *options, *_heap_options(max_heap)):
         scyjava.config.add_option(option)
     try:
         gateway = imagej.init(endpoint, mode="headless")
@@ -360,17 +373,14 @@ def _start_jvm(java: Java, jars: Sequence[Path], max_heap: str | None, options: 
             f"the JVM of {java.home} could not be started ({error}); "
             f"check max_heap or ${HEAP_VARIABLE} (such as 2g), and JAVA_HOME"
         ) from error
-    _keep_preferences_quiet()
 
 
 def _keep_preferences_quiet() -> None:
     """Let Java not tell on standard error where it keeps preferences, or that another process has them."""
     global _preferences_log
-    import jpype
-
-    logging_of_java = jpype.JPackage("java").util.logging
-    _preferences_log = logging_of_java.Logger.getLogger("java.util.prefs")  # Java forgets one that nobody holds
-    _preferences_log.setLevel(logging_of_java.Level.SEVERE)
+    # Java forgets a logger that nobody holds
+    _preferences_log = java_class("java.util.logging.Logger").getLogger("java.util.prefs")
+    _preferences_log.setLevel(java_class("java.util.logging.Level").SEVERE)
 
 
 def _patch_imagej1() -> None:
@@ -394,10 +404,11 @@ def _patch_imagej1() -> None:
 def _is_patched_on_disk(loader: Any) -> bool:
     """Tell whether the class path has ImageJ 1's headless classes before ``ij.jar``; loads no class."""
     found = loader.getResource("ij/IJ.class")
-    return found is not None and "ij1-headless-" in str(found)
+    return found is not None and _PATCHED in str(found)
 
 
 def _new_context() -> Any:
+    _keep_preferences_quiet()
     # Context() would pick the constructor without services
     return java_class("org.scijava.Context")(False)
 

@@ -270,6 +270,29 @@ class Connection:
         )
         return self.open_image(image_id, pixels_id=pixels_id)
 
+    def save_unopened(
+        self,
+        image: Any,
+        *,
+        name: str | None = None,
+        dataset: ImageId | None = None,
+        source: Image | ImageId | None = None,
+    ) -> ImageId:
+        """Save as `save_image` does and return the new image's id, without the calls that opening it takes.
+
+        Parameters
+        ----------
+        image, name, dataset, source
+            As for `save_image`.
+
+        Raises
+        ------
+        InvalidInputError, UnsupportedPixelTypeError, WriteError, DiskFullError, ConnectionFailedError
+            As for `save_image`.
+        """
+        self.store  # noqa: B018 - says that the connection was closed, before any work
+        return save(self, image, name, dataset, source, (), (), no_progress, {})[0]
+
     def import_picture(
         self,
         path: Path | str,

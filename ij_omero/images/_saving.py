@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ._verified import VerifiedSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
 
     import numpy.typing as npt
 
@@ -51,12 +53,13 @@ def save(
     # before the first pixel is read: what is edited meanwhile may come too late for the new image
     edited = image.cache if isinstance(image, Image) else cells_behind(image)
     noted = edited.note_edits() if edited is not None else {}
-    with _pixels_of(image, name) as pixels:
+    with _pixels_of(image, name) as pixels, ThreadPoolExecutor(1) as beside:
         description = _described(pixels.description, origin, name, changes)
+        times = beside.submit(_times, store, origin, origin_id, description)
         sink = _created(store, description, dataset, origin_id, pixels_of, verify)
         new = copy_pixels(pixels, sink, progress)
     pixels_id = getattr(sink, "pixels_id", None) if pixels_of is not None else None
-    _attach(store, new, tables, rois, times=_times(store, origin, origin_id, description), pixels_id=pixels_id)
+    _attach(store, new, tables, rois, times=times, pixels_id=pixels_id)
     if edited is not None:
         edited.mark_saved(noted)
     return new, pixels_id
@@ -156,13 +159,14 @@ def _attach(
     tables: Sequence[Table],
     rois: Sequence[Roi],
     *,
-    times: npt.NDArray[np.float64] | None = None,
+    times: Future[npt.NDArray[np.float64] | None],
     pixels_id: int | None = None,
 ) -> None:
     """Attach tables, ROIs and planes' times; where that fails, take the new image away again."""
     try:
-        if times is not None and isinstance(store, PlaneTimes):
-            store.save_plane_times(image_id, times, pixels_id=pixels_id)
+        known = times.result()
+        if known is not None and isinstance(store, PlaneTimes):
+            store.save_plane_times(image_id, known, pixels_id=pixels_id)
         for table in tables:
             store.save_table(image_id, table)
         if rois:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 MESSAGE = "MESSAGE"
+IMAGEJ1 = "imagej1:"  # how identifiers of ImageJ 1's commands begin
 ATTACH_TO = "attachToImages"
 DATASETS = "attachToOMERODatasetIDs"
 TITLE = re.compile(r"image\d+")
@@ -60,6 +61,11 @@ class WrappedModule:
     def image_inputs(self) -> tuple[str, ...]:
         """The names of the inputs that are images."""
         return tuple(one.name for one in self.inputs if omero_type(one.java_type).role is Role.IMAGE)
+
+    @property
+    def makes_images(self) -> bool:
+        """Whether an output is an image."""
+        return any(omero_type(one.java_type).role is Role.IMAGE for one in self.outputs)
 
 
 def wrap(module: ModuleDescription, version: str = "") -> WrappedModule:

@@ -1,4 +1,7 @@
-"""The body of a wrapper: joins the job's session, runs the module for every image, brings everything back to OMERO."""
+"""The body of a wrapper: joins the job's session, runs the module for every image, brings everything back to OMERO.
+
+What takes long to import is imported while Java starts.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ij_omero.cells import EDITS_VARIABLE
 from ij_omero.errors import IJOmeroError, InvalidInputError, ScriptError
 
 from ._described import described_module
+from ._description import IMAGEJ1
 from ._marking import shown_file, shown_image
-from ._modules import find_wrapped_module, run_wrapped_module, version_of
 from ._parameters import DATA_TYPE, DATASET_ID, IDS, MESSAGE_KEY, NEW_IMAGE, TABLE_FILE, script_parameters
-from ._saving import Saved, Saver
 from ._selection import images_of, places_of
 from ._types import Role
 from ._values import module_value, rtype_of
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from ._description import WrappedModule
     from ._parameters import ScriptParameters
+    from ._saving import Saved, Saver
     from ._selection import Place
 
 _log = logging.getLogger("ij_omero.job")
@@ -67,13 +69,13 @@ def run_here(client: Any, identifier: str, described: Mapping[str, Any] | None =
     with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="ij-omero-edits-") as edits:
         try:
             client.enableKeepAlive(_KEEP_ALIVE_S)
-            # what a job edited is worth nothing once the job is gone, and the server's user may have no home
-            os.environ[EDITS_VARIABLE] = edits
             if described is None:
+                from ._modules import find_wrapped_module
+
                 module = find_wrapped_module(identifier)
             else:
                 module = described_module(identifier, described)
-            progress, outputs = _run_all(client, module, started)
+            progress, outputs = _run_all(client, module, started, edits)
             service, session = client.sf.getSessionService(), client.getSessionId()
             for key, value in outputs.items():
                 service.setOutput(session, key, value)
@@ -88,7 +90,7 @@ def run_here(client: Any, identifier: str, described: Mapping[str, Any] | None =
             client.closeSession()
 
 
-def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progress, dict[str, Any]]:
+def _run_all(client: Any, module: WrappedModule, started: float, edits: str) -> tuple[_Progress, dict[str, Any]]:
     parameters = script_parameters(module)
     given = _inputs_of(client)
     unknown = set(given) - {one.key for one in parameters.inputs}
@@ -99,10 +101,16 @@ def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progr
     values = _module_values(module, parameters, given)
     runs = _runs(client, parameters, module, given)
     places = places_of(client, [image for run in runs for image in run.values()])
-    _start_imagej(sum(place.size for place in places.values()))
+    _start_imagej(module, sum(place.size for place in places.values()))
+    from ij_omero.cells import EDITS_VARIABLE
+
+    from ._saving import Saver
+
+    # what a job edited is worth nothing once the job is gone, and the server's user may have no home
+    os.environ[EDITS_VARIABLE] = edits
     several = len(runs) > 1
     limit = _time_limit(client) if several else 0.0
-    job = _JobMessage(client, on_server=several)
+    job = _JobMessage(client, several=several)
     progress = _Progress()
     with Saver(client, module, functools.partial(_marks, module, values), given.get(DATASET_ID)) as saver:
         longest = 0.0
@@ -120,22 +128,25 @@ def _run_all(client: Any, module: WrappedModule, started: float) -> tuple[_Progr
                 _log.error("%s failed: %s", what, _said(error), exc_info=_is_unforeseen(error))
             longest = max(longest, time.monotonic() - started - spent)
     message = _message(module, progress, len(runs), limit)
-    _log.info("%s", message)
+    job.conclude(message)
     return progress, _outputs(module.title, parameters, progress, message)
 
 
-def _start_imagej(pixels: int) -> None:
+def _start_imagej(module: WrappedModule, pixels: int) -> None:
     """Begin to start ImageJ while the server is asked for the rest; what goes wrong shows when ImageJ is used."""
-    from ij_omero.imagej import start
 
     def begin() -> None:
-        import jpype
+        from ij_omero.imagej import start
 
         try:
-            start(brief=pixels <= _BRIEF_PIXELS)
+            runtime = start(brief=pixels <= _BRIEF_PIXELS)
+            if module.identifier.startswith(IMAGEJ1):
+                runtime.imagej1()
         except (IJOmeroError, OSError) as error:
             _log.debug("ImageJ did not start ahead of its use: %s", error)
         else:
+            import jpype
+
             jpype.JClass("java.lang.Thread").detach()
 
     threading.Thread(target=begin, name="start ImageJ", daemon=True).start()
@@ -150,6 +161,8 @@ def _run_one(
     places: Mapping[int, Place],
 ) -> Saved:
     """Run the module once and save what comes out."""
+    from ._modules import run_wrapped_module
+
     with contextlib.ExitStack() as opened:
         inputs = dict(values)
         own = [places[one] for one in run.values()]
@@ -216,6 +229,8 @@ def _runs(
 
 def _marks(module: WrappedModule, values: Mapping[str, Any]) -> list[tuple[str, str]]:
     from ij_omero import __version__
+
+    from ._modules import version_of
 
     pairs = [("Module", module.title), ("Identifier", module.identifier)]
     version = version_of(module.identifier) or module.version
@@ -285,25 +300,36 @@ def _message(module: WrappedModule, progress: _Progress, runs: int, limit: float
 
 
 class _JobMessage:
-    """The job's message on the server, which clients show while they wait; said at most twice a second.
+    """What is told while a job runs: its message on the server, which clients show while they wait, and what it prints.
+
+    A single run on a server prints nothing of its own, for ``Message`` says all of it, and the server keeps what a
+    script prints as a file, which takes it and the client ten calls.
 
     Parameters
     ----------
     client
         The job's client.
-    on_server
+    several
         Whether there is progress to tell of; telling takes the server five calls.
     """
 
-    def __init__(self, client: Any, *, on_server: bool) -> None:
+    def __init__(self, client: Any, *, several: bool) -> None:
         self._client = client
         self._last = 0.0
-        self._job = client.getProperty("omero.job") if on_server else ""
+        self._several = several
+        self._job = client.getProperty("omero.job")
+        self._prints = several or not self._job
+
+    def conclude(self, message: str) -> None:
+        """Tell what was done."""
+        if self._prints:
+            _log.info("%s", message)
 
     def say(self, text: str) -> None:
-        """Log the text and make it the job's message, where the server takes one."""
-        _log.info("%s", text)
-        if not self._job or time.monotonic() - self._last < 0.5:
+        """Log the text and make it the job's message, at most twice a second, where the server takes one."""
+        if self._prints:
+            _log.info("%s", text)
+        if not self._several or not self._job or time.monotonic() - self._last < 0.5:
             return
         self._last = time.monotonic()
         import Ice

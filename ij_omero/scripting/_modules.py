@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ij_omero.errors import IJOmeroError, InvalidInputError
 from ij_omero.model import Roi, Table
 
-from ._description import TITLE, WrappedModule, wrap
+from ._description import IMAGEJ1, TITLE, WrappedModule, wrap
 from ._python_functions import FUNCTION, find_function, is_omero_script, parsed, registers_functions, run_function
 from ._system_information import SYSTEM_INFORMATION, system_information
 from ._types import Role, omero_type
@@ -25,7 +25,6 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 SCRIPT = "script:"
 SCRIPT_SUFFIXES = (".ijm", ".bsh", ".clj", ".groovy", ".js", ".py", ".rb", ".R", ".scala")
-_IMAGEJ1 = "imagej1:"
 _OPTIONS = "options"
 _COLON = re.compile(r"(?<!\S)([A-Za-z_][\w.-]*):(?=\S)")
 _FOR_PEOPLE = (
@@ -191,7 +190,7 @@ def _run(module: WrappedModule, inputs: Mapping[str, Any]) -> RunResult:
         return named_results(run_function(module.identifier, inputs))
     from ij_omero.imagej import ModuleDescription, run_module
 
-    if not module.identifier.startswith(_IMAGEJ1):
+    if not module.identifier.startswith(IMAGEJ1):
         return named_results(run_module(module.identifier, inputs))
     known = ModuleDescription(
         module.identifier, module.title, module.menu, "imagej1", module.inputs, module.outputs, module.description
@@ -260,7 +259,7 @@ def _is_plain(value: Any) -> bool:
 
 def version_of(identifier: str) -> str:
     """Return the version of what does the work: of ImageJ 1 for its commands; empty where it is unknown."""
-    if identifier.startswith(_IMAGEJ1):
+    if identifier.startswith(IMAGEJ1):
         from ij_omero.imagej import start
 
         return f"ImageJ {start().imagej1_version}"

@@ -94,11 +94,10 @@ def script_parameters(module: WrappedModule) -> ScriptParameters:
     shown = [item for item in module.inputs if item.visibility != MESSAGE]
     types = [omero_type(item.java_type) for item in shown]
     images = [kind.role is Role.IMAGE for kind in types]
-    makes_images = any(omero_type(item.java_type).role is Role.IMAGE for item in module.outputs)
     inputs = [*_selection(images.count(True))] if any(images) else []
     keys = _keys(shown, images)
     inputs += [_input(item, kind, key) for item, kind, key in zip(shown, types, keys, strict=True)]
-    if makes_images:
+    if module.makes_images:
         where = "The dataset for new images; without it, that of the image they were made from."
         inputs.append(ScriptParameter(DATASET_ID, Kind.LONG, description=where, minimum=1))
     width = len(str(len(inputs)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +72,14 @@ class Saver:
         self._module = module
         self._marks = marks
         self._dataset_id = dataset_id
-        self._own_group = int(client.sf.getAdminService().getEventContext().groupId)
-        self._connections: dict[int, Connection] = {}
+        from ij_omero.images import Connection
+        from ij_omero.stores import OmeroStore
+
+        store = OmeroStore.of_client(client)
+        self._own_group = store.session.identity.group_id
+        self._connections: dict[int, Connection] = {self._own_group: Connection(store)}
+        if module.makes_images:
+            threading.Thread(target=store.make_ready, name="make ready for new images", daemon=True).start()
 
     def connection(self, group_id: int | None = None) -> Connection:
         """Return the connection that works in a group; the job's own group where it is None."""
@@ -193,16 +200,17 @@ class Saver:
         if not datasets:
             saved.warnings.append("New images are in no dataset; move them where they belong, or set Dataset_ID.")
         title = self._module.title.removesuffix("...").strip()
-        new = connection.save_image(
-            image,
-            name=f"{source.name} - {title}" if source else title,
-            dataset=datasets[0] if datasets else None,
-            source=opened[0] if opened else source.image_id if source else None,
+        name = f"{source.name} - {title}" if source else title
+        image_id = int(
+            connection.save_unopened(
+                image,
+                name=name,
+                dataset=datasets[0] if datasets else None,
+                source=opened[0] if opened else source.image_id if source else None,
+            )
         )
-        with new:
-            image_id = int(new.image_id)
-            saved.image_ids.append(image_id)
-            saved.image_names.append(new.name)
+        saved.image_ids.append(image_id)
+        saved.image_names.append(name)
         put_also_into(self._client, image_id, datasets[1:], source.group_id if source else self._own_group)
         return image_id
 

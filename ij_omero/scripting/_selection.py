@@ -28,6 +28,7 @@ _PLACES = (
     "select i.id, i.name, i.details.group.id, p.sizeX, p.sizeY, p.sizeZ, p.sizeC, p.sizeT "
     "from Image i left outer join i.pixels p where i.id in (:ids)"
 )
+_DATASETS = "select l.child.id, l.parent from DatasetImageLink l where l.child.id in (:ids)"
 
 
 @dataclass(frozen=True)
@@ -44,28 +45,27 @@ class Place:
 def images_of(client: Any, data_type: str, ids: Iterable[int]) -> list[int]:
     """Return the ids of the images that are in containers, or are named themselves; each once, in the given order.
 
+    Images that are named are not looked for; `places_of` does.
+
     Raises
     ------
     InvalidInputError
         There is no such kind of container.
     NotFoundError
-        An id is unknown or not visible to this user, or there is no image in what was given.
+        A container is unknown or not visible to this user, or there is no image in what was given.
     """
     wanted = list(dict.fromkeys(int(one) for one in ids))
     if data_type != "Image" and data_type not in _IMAGES_OF:
         raise InvalidInputError(f"Data_Type is {data_type!r}; expected Image or one of {', '.join(_IMAGES_OF)}")
+    if data_type == "Image":
+        return wanted  # whether this user may see them shows when it is asked where they lie
     if not wanted:
         return []
     visible = f"select o.id from {data_type} o where o.id in (:ids)"  # noqa: S608 - one of the six words above
     seen = {row[0] for row in _query(client, visible, wanted)}
     unknown = [one for one in wanted if one not in seen]
     if unknown:
-        raise NotFoundError(
-            f"no {data_type} with id {', '.join(map(str, unknown))} is visible to this user; "
-            f"check the IDs, and that Data_Type ({data_type}) is what they are of"
-        )
-    if data_type == "Image":
-        return wanted
+        raise _not_visible(data_type, unknown)
     found: dict[int, list[int]] = {one: [] for one in wanted}
     for container, image in _query(client, _IMAGES_OF[data_type], wanted):
         found[container].append(image)
@@ -86,10 +86,9 @@ def places_of(client: Any, image_ids: Sequence[int]) -> dict[int, Place]:
     if not image_ids:
         return {}
     ids = list(dict.fromkeys(image_ids))
-    rows = _query(client, _PLACES, ids)
+    rows, links = _queries(client, [_PLACES, _DATASETS], ids)
     datasets: dict[int, list[int]] = {}
-    links = "select l.child.id, l.parent from DatasetImageLink l where l.child.id in (:ids)"
-    for image, dataset in _query(client, links, ids):
+    for image, dataset in links:
         if dataset.details.permissions.canLink():
             datasets.setdefault(image, []).append(dataset.id.val)
     places = {
@@ -98,8 +97,15 @@ def places_of(client: Any, image_ids: Sequence[int]) -> dict[int, Place]:
     }
     unknown = [one for one in ids if one not in places]
     if unknown:
-        raise NotFoundError(f"no image with id {', '.join(map(str, unknown))} is visible to this user; check the IDs")
+        raise _not_visible("Image", unknown)
     return places
+
+
+def _not_visible(data_type: str, ids: Iterable[int]) -> NotFoundError:
+    return NotFoundError(
+        f"no {data_type} with id {', '.join(map(str, ids))} is visible to this user; "
+        f"check the IDs, and that Data_Type ({data_type}) is what they are of"
+    )
 
 
 def image_of_roi(client: Any, roi_id: int) -> int:
@@ -117,15 +123,21 @@ def image_of_roi(client: Any, roi_id: int) -> int:
 
 
 def _query(client: Any, query: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
-    """Return the rows of a projection, asking for a thousand ids at a time."""
+    """Return the rows of a projection."""
+    return _queries(client, [query], ids)[0]
+
+
+def _queries(client: Any, queries: Sequence[str], ids: Sequence[int]) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of projections, asked for side by side and for a thousand ids at a time."""
     import omero.rtypes
     import omero.sys
 
     service = client.sf.getQueryService()
-    rows: list[tuple[Any, ...]] = []
+    rows: list[list[tuple[Any, ...]]] = [[] for _ in queries]
     for start in range(0, len(ids), 1000):
         parameters = omero.sys.ParametersI()
         parameters.addIds(list(ids[start : start + 1000]))
-        found = service.projection(query, parameters, _ALL_GROUPS)
-        rows += [tuple(omero.rtypes.unwrap(one) for one in row) for row in found]
+        asked = [service.begin_projection(query, parameters, _ctx=_ALL_GROUPS) for query in queries]
+        for found, answer in zip(rows, asked, strict=True):
+            found += [tuple(omero.rtypes.unwrap(one) for one in row) for row in service.end_projection(answer)]
     return rows

@@ -89,6 +89,7 @@ def install_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | Non
                 for folder, _, _ in os.walk(scratch):
                     Path(folder).chmod(0o755)
                 scratch.rename(target)
+                _archive_classes(target, record)
             except BaseException:
                 shutil.rmtree(scratch, ignore_errors=True)
                 raise
@@ -100,6 +101,17 @@ def install_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | Non
             "Run as the user who owns the server's files, with space left on the disk"
         ) from error
     return target
+
+
+def _archive_classes(target: Path, record: Record) -> None:
+    """Have Java's archive of ImageJ's classes beside the jars where one can be made; jobs start faster with it."""
+    from ij_omero.imagej import make_class_archive
+
+    archive = make_class_archive(target)
+    if archive is None:
+        return
+    record.files[archive.relative_to(target).as_posix()] = digest(archive.read_bytes())
+    record.write(target)
 
 
 def remove_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | None:

@@ -105,7 +105,8 @@ def test_the_next_job_runs_in_the_worker(
     scripts: dict[str, int], worker: dict[str, Any], folder: Path, picture: Callable[..., LaunchResult]
 ) -> None:
     done = picture(scripts["Gaussian_Blur"], Sigma=3)
-    assert len(done.image_ids) == 1 and "Gaussian Blur...: done" in done.stdout
+    assert len(done.image_ids) == 1 and "Gaussian Blur...: done" in done.message
+    assert (done.stdout, done.stderr) == ("", "")  # a run that went well has said all in its message
     (now,) = workers()
     assert (now["pid"], now["jobs"], now["busy"]) == (worker["pid"], worker["jobs"] + 1, False)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

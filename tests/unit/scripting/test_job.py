@@ -12,7 +12,7 @@ import pytest
 
 from ij_omero.errors import ImageJError, InvalidInputError
 from ij_omero.imagej import ModuleParameter
-from ij_omero.scripting import _job
+from ij_omero.scripting import _job, _modules, _saving
 from ij_omero.scripting._description import WrappedModule
 from ij_omero.scripting._parameters import script_parameters
 from ij_omero.scripting._saving import Saved
@@ -108,10 +108,10 @@ def job(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def start(run: Any, **inputs: Any) -> tuple[int, str, Client]:
         client = Client(**inputs)
-        monkeypatch.setattr(_job, "find_wrapped_module", lambda identifier: ONE)
+        monkeypatch.setattr(_modules, "find_wrapped_module", lambda identifier: ONE)
         monkeypatch.setattr(_job, "places_of", lambda _, ids: {one: Place(one, f"picture {one}", 1) for one in ids})
-        monkeypatch.setattr(_job, "Saver", Saver)
-        monkeypatch.setattr(_job, "_start_imagej", lambda pixels: None)
+        monkeypatch.setattr(_saving, "Saver", Saver)
+        monkeypatch.setattr(_job, "_start_imagej", lambda module, pixels: None)
         monkeypatch.setattr(_job, "_run_one", lambda *arguments: run(arguments[4]["image"]))
         code = _job.run_here(client, "test:one")
         assert client.closed
