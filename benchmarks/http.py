@@ -241,7 +241,7 @@ def refusals(loaded: Loaded, floor: dict[str, float]) -> None:
     seconds = loaded.table.options.seconds
     times = loaded.measure("refused: wrong requests", "req/s", bad, 4, refused=True)
     loaded.table.row("refused: wrong requests, 99th percentile", "ms", 1e3 * times[int(len(times) * 0.99)], goal=100)
-    heavy = f"{loaded.node}/arb/0_0_0/4000_4000_2000/0_4000_0/4/jpg"
+    heavy = f"{loaded.node}/arb/0_0_0/4000_4000_2000/0_4000_0/20/jpg"
     found = overload(loaded.host, loaded.port, f"{heavy}?throttle=true", connections=32, seconds=seconds)
     told(loaded, "refused: throttled requests, 32 connections", found)
     found = overload(loaded.host, loaded.port, heavy, connections=400, seconds=2 * seconds)

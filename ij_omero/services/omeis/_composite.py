@@ -179,7 +179,8 @@ def render_composite(
             continue
         pixels = source.read(PlaneIndex(z=settings.z, c=levels.channel, t=settings.t), region, level=level)
         fixed = fix_levels(levels, settings.basis, statistics(levels.channel, settings.t))
-        planes.append(Image.fromarray(to_bytes(pixels, fixed)).resize(shown, Image.Resampling.BILINEAR))
+        plane = Image.fromarray(to_bytes(pixels, fixed))
+        planes.append(plane if plane.size == shown else plane.resize(shown, Image.Resampling.BILINEAR))
     picture = planes[0] if len(planes) == 1 else Image.merge("RGB", planes)
     buffer = io.BytesIO()
     options: dict[str, Any] = {"quality": JPEG_QUALITY} if settings.picture_format == "jpeg" else {}
@@ -202,6 +203,16 @@ def fix_levels(levels: ChannelLevels, basis: str, statistics: StackStatistics) -
 
 def to_bytes(pixels: npt.NDArray[Any], levels: ChannelLevels) -> npt.NDArray[np.uint8]:
     """Return ``trunc(255 ((v - black) / (white - black)) ** gamma)`` within 0 and 255; a gamma of 0 is 1."""
+    kind, width = pixels.dtype.kind, pixels.dtype.itemsize
+    if kind in "iu" and 1 << (8 * width) <= pixels.size:  # fewer values than pixels: look them up
+        unsigned = np.dtype(f"u{width}")
+        every = np.arange(1 << (8 * width), dtype=unsigned).view(pixels.dtype)
+        found: npt.NDArray[np.uint8] = _scaled(every, levels)[pixels.view(unsigned)]
+        return found
+    return _scaled(pixels, levels)
+
+
+def _scaled(pixels: npt.NDArray[Any], levels: ChannelLevels) -> npt.NDArray[np.uint8]:
     values = pixels.astype(np.float64)
     values -= levels.black
     values *= 255 / (levels.white - levels.black)

@@ -13,13 +13,13 @@ from ._composite import (
     thumbnail_settings,
 )
 from ._service import BYTES, TEXT, Answer, Call, Service, attachment
-from ._statistics import Measured, histogram_line, line, measure_stack
+from ._statistics import Measured, histogram_line, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ij_omero.loading import CachedSource
     from ij_omero.model import ImageId
+    from ij_omero.services._core import OpenedSource
 
 
 def plane_statistics(service: Service, call: Call) -> Answer:
@@ -88,26 +88,16 @@ def _lines(service: Service, call: Call, told: Callable[[int, int, Measured], It
             text
             for t in range(of.size_t)
             for c in range(of.size_c)
-            for text in told(c, t, _measured(service, image_id, source, c, t))
+            for text in told(c, t, service.measured(image_id, source, c, t))
         ]
     return Answer("".join(lines).encode())
 
 
-def _measured(service: Service, image_id: ImageId, source: CachedSource, c: int, t: int) -> Measured:
-    what = f"statistics {c} {t}"
-    kept = service.repository.fact(image_id, what)
-    if kept is not None:
-        return Measured.from_json(kept)
-    measured = measure_stack(source, c, t)
-    service.repository.keep_fact(image_id, what, measured.to_json())
-    return measured
-
-
 def _render(
-    service: Service, call: Call, image_id: ImageId, source: CachedSource, settings: CompositeSettings
+    service: Service, call: Call, image_id: ImageId, source: OpenedSource, settings: CompositeSettings
 ) -> bytes:
     try:
-        return render_composite(source, settings, lambda c, t: _measured(service, image_id, source, c, t).stack)
+        return render_composite(source, settings, lambda c, t: service.measured(image_id, source, c, t).stack)
     except ValueError as error:
         raise call.parameters.failure("Could not generate composite.", str(error)) from error
 

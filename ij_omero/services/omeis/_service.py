@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +15,22 @@ from ij_omero.stores.json_codec import description_from_json
 
 from ._finished import FinishedPixels
 from ._repository import sha1_of_chunks
+from ._statistics import Measured, measure_stack
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Iterator
 
-    from ij_omero.loading import CachedSource
     from ij_omero.model import ImageDescription, ImageId
     from ij_omero.pixels import ImageStore, PixelSink
+    from ij_omero.services._core import OpenedSource
 
     from ._parameters import Parameters
     from ._pending import PendingPixels
     from ._repository import Repository
 
 DEFAULT_BOUND = 512 << 20
+KEPT_FIGURES = 256
 TEXT = "text/plain"
 BYTES = "application/octet-stream"
 
@@ -80,6 +83,9 @@ class Service:
         self.store = store
         self.repository = repository
         self.images = OpenSources(store, bound)
+        self._lock = threading.Lock()
+        self._measuring: dict[tuple[ImageId, int, int, int], threading.Lock] = {}
+        self._measured: dict[tuple[ImageId, int, int, int], Measured] = {}
 
     def pending(self, call: Call) -> PendingPixels:
         """Return the pixels that a call writes to."""
@@ -98,7 +104,7 @@ class Service:
             )
         return int(image)
 
-    def lease(self, call: Call) -> contextlib.AbstractContextManager[CachedSource]:
+    def lease(self, call: Call) -> contextlib.AbstractContextManager[OpenedSource]:
         """Open the image that a call reads, for the time of the call."""
         return self.images.lease(self.image_id(call))
 
@@ -113,6 +119,32 @@ class Service:
             known = FinishedPixels(self.images, image_id).sha1()
             self.repository.note_sha1(image_id, known)
         return known
+
+    def measured(self, image_id: ImageId, source: OpenedSource, c: int, t: int) -> Measured:
+        """Return the figures of a stack, measured once however many ask for them."""
+        key = (image_id, source.number, c, t)
+        with self._lock:
+            known = self._measured.get(key)
+            measuring = self._measuring.setdefault(key, threading.Lock())
+        if known is not None:
+            return known
+        with measuring:
+            found = self._measured.get(key) or self._measure(image_id, source, c, t)
+        with self._lock:
+            self._measuring.pop(key, None)
+            self._measured[key] = found
+            while len(self._measured) > KEPT_FIGURES:
+                del self._measured[next(iter(self._measured))]
+        return found
+
+    def _measure(self, image_id: ImageId, source: OpenedSource, c: int, t: int) -> Measured:
+        what = f"statistics {c} {t}"
+        kept = self.repository.fact(image_id, what)
+        if kept is not None:
+            return Measured.from_json(kept)
+        measured = measure_stack(source, c, t)
+        self.repository.keep_fact(image_id, what, measured.to_json())
+        return measured
 
     def find(self, sha1: str) -> ImageId | None:
         """Return the image whose pixels have a digest, None where there is none; what others deleted is forgotten."""

@@ -566,3 +566,17 @@ def test_the_first_of_several_values_counts_and_names_are_exact(omeis: Omeis) ->
     answer = omeis.call(parameters)
     assert isinstance(answer.body, bytes)
     assert answer.body.strip().isdigit()
+
+
+def test_figures_and_pictures_do_not_depend_on_how_wide_pixels_are(call: Caller) -> None:
+    """Pixels of 1 and 2 bytes are counted by their values, wider ones are not."""
+    pixels = np.random.default_rng(2).integers(0, 100, (1, 1, 2, 20, 40))
+    told: dict[str, set[object]] = {}
+    for dtype in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"):
+        of = {"PixelsID": written(call, pixels.astype(dtype))}
+        for method in ("GetPlaneStats", "GetPlaneHist", "GetStackStats", "GetStackHist"):
+            lines = call.text(method, **of).split("\t")
+            told.setdefault(method, set()).add(tuple(round(float(value), 3) for value in lines if value.strip()))
+        picture = call.bytes("Composite", theZ=1, theT=0, GrayChannel="0,10,90,0.7", Format="PNG", **of)
+        told.setdefault("Composite", set()).add(picture)
+    assert {method: len(different) for method, different in told.items()} == dict.fromkeys(told, 1)
