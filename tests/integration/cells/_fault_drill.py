@@ -159,6 +159,12 @@ def main() -> None:
     if scenario == "recovering":
         with CellCache(ArraySource(describe(SIZE, SIZE)), spill=earlier, cell_shape=(CELL, CELL)) as cells:
             cells.write(P0, None, 77)
+    # once without a fault: what is imported on the way is imported in this process, not in each child
+    shutil.copytree(earlier, folder / "edits")
+    if without_fault := run(scenario, folder / "edits", 1 << 30, code, lasting):
+        sys.exit(without_fault)
+    shutil.rmtree(folder / "edits")
+    told_in_log.count = 0
     failures = []
     for at in itertools.count(1):
         root = folder / "edits"
