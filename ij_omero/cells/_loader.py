@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import ReadError
+from ij_omero.pixels import PlaneSequence
 
 from ._budget import process_budget
 from ._digest import digest_of
 from ._entry import Entry
-from ._reading import Flight, PlannedBlock, blocks_of, read_block
+from ._reading import Flight, PlannedBlock, blocks_of, read_blocks
 from ._scans import Scans
+from ._strides import Strides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -82,6 +85,10 @@ class CellLoader:
         self._costs_nothing = _FREE * hints.request_bytes <= self._cell_bytes
         largest = max(_SCAN_REQUESTS * hints.request_bytes, _SCAN_BYTES) // self._cell_bytes
         self._scans = Scans(grid, request, largest, max(hints.parallel, 1) + 1, self._room_ahead)
+        self.joins_planes = request > 1 and isinstance(source, PlaneSequence)
+        """Whether cells of several planes are read together."""
+        most = max(_SCAN_REQUESTS * request, 2)
+        self._strides = Strides(grid, request, most, self._room_ahead) if self.joins_planes else None
         self._scan_request = self._scans.largest * self._cell_bytes if request > 1 else hints.request_bytes
 
     def close(self) -> None:
@@ -106,6 +113,8 @@ class CellLoader:
         """
         if not 0 <= index < len(self._grid):
             self._grid.locate(index)  # raises
+        if self._strides is not None:
+            self._load_ahead([index], face)
         return self._load(index, face, follow=True)
 
     def create(self, index: int, pixels: npt.NDArray[Any]) -> bool:
@@ -121,6 +130,8 @@ class CellLoader:
     def load_all(self, wanted: list[int]) -> list[Entry]:
         """Return cells of one plane, in ascending order, reading those that are missing together."""
         missing = [index for index in wanted if index not in self._entries]
+        if self._strides is not None and len(missing) == len(wanted) and self._load_ahead(missing, None):
+            missing = []
         if missing:
             with self._lock:
                 blocks = self._plan(missing, self._source.hints.request_bytes, None)
@@ -173,6 +184,32 @@ class CellLoader:
                         continue
                     flight = self._announce(block.cells)
                 self._fly(flight, block.cells, quiet=True, face=block.face)
+
+    def load_planes(self, planes: Iterable[Sequence[int]], face: ForeignCells | None = None) -> bool:
+        """Read the same cells of several planes together, ascending; not those of which some are there or on their way.
+
+        Whoever asks for a cell that could not be read reads it again. Tells whether something was read.
+        """
+        with self._lock:
+            self.check_open()
+            known = (self._entries, self._flights, self._planned, self._edits.digests)
+            free = [cells for cells in planes if not any(index in one for one in known for index in cells)]
+            if len(free) < 2:
+                return False
+            together = sorted(set(itertools.chain.from_iterable(free)))
+            flight = self._announce(together)
+        with contextlib.suppress(OSError):
+            self._fly(flight, together, quiet=True, face=face)
+        return True
+
+    def _load_ahead(self, cells: list[int], face: ForeignCells | None) -> bool:
+        """Read missing cells with those of further planes where somebody is on a way through the planes."""
+        if self._strides is None or cells[0] in self._planned:
+            return False
+        ahead = self._strides.missed(cells[0], len(cells))
+        return ahead is not None and self.load_planes(
+            ([index + first - cells[0] for index in cells] for first in ahead), face
+        )
 
     def store_soon(self) -> None:
         """Have edits of the cells that are the next to leave stored in the background."""
@@ -350,12 +387,12 @@ class CellLoader:
 
     def _fetch(self, cells: list[int], whole: npt.NDArray[Any] | None, face: ForeignCells | None) -> list[Entry]:
         if len(cells) > 1:
-            (block,) = blocks_of(self._grid, cells, self._dtype.itemsize, len(cells) * self._cell_bytes)
+            blocks = list(blocks_of(self._grid, cells, self._dtype.itemsize, len(cells) * self._cell_bytes))
             entries = []
-            for index, region, part in read_block(self._source, self._grid, self._level, block):
+            for index, plane, region, part in read_blocks(self._source, self._grid, self._level, blocks):
                 pixels = self._empty(region, face)
                 pixels[...] = part
-                entries.append(self._entry(index, block.plane, region, pixels, None, face))
+                entries.append(self._entry(index, plane, region, pixels, None, face))
             self._count(len(cells))
             return entries
         (index,) = cells

@@ -6,12 +6,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ij_omero.pixels import UndecodedReads
+import numpy as np
+
+from ij_omero.pixels import PlaneSequence, UndecodedReads
 
 from ._grid import slices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -119,14 +121,20 @@ def _runs(grid: CellGrid, cells: Iterable[int], most: int) -> Iterator[tuple[Pla
         start = previous = index
 
 
-def read_block(
-    source: PixelSource, grid: CellGrid, level: int, block: Block
-) -> Iterator[tuple[int, Region, npt.NDArray[Any]]]:
-    """Read a block and yield (number, region, its part of the block's pixels) for each of its cells."""
-    bounds = grid.rectangle(block.column, block.row, block.columns, block.rows)
-    # every cell is copied out of it, so that its bytes may be turned then
-    read = source.read_undecoded if isinstance(source, UndecodedReads) else source.read
-    pixels = read(block.plane, bounds, level=level)
-    for index in block.cells(grid):
-        _, region = grid.locate(index)
-        yield index, region, pixels[slices(region, bounds)]
+def read_blocks(
+    source: PixelSource, grid: CellGrid, level: int, blocks: Sequence[Block]
+) -> Iterator[tuple[int, PlaneIndex, Region, npt.NDArray[Any]]]:
+    """Read a block, or the same one of several planes; yields (number, plane, region, pixels) for each of the cells."""
+    first = blocks[0]
+    bounds = grid.rectangle(first.column, first.row, first.columns, first.rows)
+    if len(blocks) > 1 and isinstance(source, PlaneSequence):
+        pixels = list(np.empty((len(blocks), *bounds.shape), source.description.pixel_type.dtype))
+        source.read_planes([block.plane for block in blocks], bounds, level=level, out=pixels)
+    else:
+        # every cell is copied out of it, so that its bytes may be turned then
+        read = source.read_undecoded if isinstance(source, UndecodedReads) else source.read
+        pixels = [read(block.plane, bounds, level=level) for block in blocks]
+    for block, whole in zip(blocks, pixels, strict=True):
+        for index in block.cells(grid):
+            _, region = grid.locate(index)
+            yield index, block.plane, region, whole[slices(region, bounds)]

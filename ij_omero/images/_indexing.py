@@ -16,7 +16,7 @@ from ij_omero.errors import InvalidInputError
 from ij_omero.model import PlaneIndex, Region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -35,6 +35,11 @@ class Planes(Protocol):
         self, plane: PlaneIndex, region: Region | None = None, *, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
         """Read a region, as `PixelSource.read` does."""
+
+    def read_planes(
+        self, planes: Sequence[PlaneIndex], region: Region | None = None, *, out: Sequence[npt.NDArray[Any]]
+    ) -> None:
+        """Read the same region of several planes."""
 
     def write(self, plane: PlaneIndex, region: Region, pixels: npt.NDArray[Any]) -> None:
         """Write a region."""
@@ -149,12 +154,15 @@ def _single(part: Any, size: int, axis: str) -> range:
 def read_selection(planes: Planes, selection: Selection, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Read what was selected into a new array."""
     pixels = np.empty(selection.shape, dtype)
+    together: dict[Region, list[tuple[PlaneIndex, npt.NDArray[Any]]]] = {}
     for plane, at, region, pick in selection.blocks():
         target = pixels[at]
         if target.shape == region.shape:
-            planes.read(plane, region, out=target)
+            together.setdefault(region, []).append((plane, target))
         else:
             target[...] = planes.read(plane, region)[pick]
+    for region, wanted in together.items():
+        planes.read_planes([plane for plane, _ in wanted], region, out=[target for _, target in wanted])
     selected: npt.NDArray[Any] = pixels[selection.final]
     return selected
 

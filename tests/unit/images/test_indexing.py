@@ -35,6 +35,10 @@ class Planes:
             return out
         return pixels
 
+    def read_planes(self, planes: Any, region: Any = None, *, out: Any) -> None:
+        for plane, target in zip(planes, out, strict=True):
+            self.read(plane, region, out=target)
+
     def write(self, plane: PlaneIndex, region: Region, pixels: Array) -> None:
         assert pixels.shape == region.shape
         self.touched += pixels.size

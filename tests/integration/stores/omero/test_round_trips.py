@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -83,3 +83,47 @@ def test_images_that_were_only_looked_at_leave_nothing_on_the_server(connection:
     assert len(image.levels) == 1
     del image
     assert [name for name in opened.activeServices() if "RawPixelsStore" in name] == []
+
+
+STACK = ImageDescription("stack", PixelType.UINT16, 600, 500, 24, 2)
+
+
+@pytest.fixture
+def stack(connection: ij_omero.Connection, record: IceRecord) -> Iterator[tuple[ij_omero.Image, Any]]:
+    assert isinstance(connection.store, OmeroStore)
+    pixels = example_pixels(STACK)
+    image = connection.open_image(write_array(connection.store.create(STACK), pixels))
+    np.testing.assert_array_equal(image[0, 0, 0, :1, :1], pixels[0, 0, 0, :1, :1])  # opens the stores
+    record.calls()
+    yield image, pixels
+
+
+def test_a_region_of_many_planes_is_read_in_few_calls(stack: tuple[ij_omero.Image, Any], record: IceRecord) -> None:
+    image, pixels = stack
+    np.testing.assert_array_equal(image[0, 1, :, 100:130, 200:240], pixels[0, 1, :, 100:130, 200:240])
+    assert len(record.calls()) <= 6  # of 24 planes
+
+
+def test_planes_in_a_loop_are_read_in_few_calls(stack: tuple[ij_omero.Image, Any], record: IceRecord) -> None:
+    image, pixels = stack
+    for z in range(24):
+        np.testing.assert_array_equal(image[0, 1, z, 100:130, 200:240], pixels[0, 1, z, 100:130, 200:240])
+    assert len(record.calls()) <= 10
+
+
+@pytest.mark.jvm
+def test_java_reads_a_region_through_z_in_few_calls(stack: tuple[ij_omero.Image, Any], record: IceRecord) -> None:
+    import jpype
+
+    image, pixels = stack
+    dataset = image.to_dataset()
+    record.calls()
+    longs = jpype.JArray(jpype.JLong)
+    views = jpype.JClass("net.imglib2.view.Views")
+    part = views.interval(dataset, longs([200, 100, 1, 0, 0]), longs([205, 102, 1, 23, 0]))
+    cursor = views.flatIterable(part).cursor()
+    total = 0.0
+    while cursor.hasNext():
+        total += cursor.next().getRealDouble()
+    assert total == pixels[0, 1, :, 100:103, 200:206].sum(dtype=np.float64)
+    assert len(record.calls()) <= 10
