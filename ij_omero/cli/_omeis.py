@@ -78,7 +78,7 @@ def _input(method: str) -> BinaryIO | None:
     return sys.stdin.buffer if takes_data else None
 
 
-def _print(pieces: Iterable[bytes]) -> None:
+def _print(pieces: Iterable[bytes | memoryview]) -> None:
     out = sys.stdout.buffer
     for piece in pieces:
         out.write(piece)

@@ -139,7 +139,9 @@ async def _response(request: Request, answer: Answer) -> Response:
     return StreamingResponse(_pieces(request, first, answer.body), headers=headers, media_type=answer.media_type)
 
 
-async def _pieces(request: Request, first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _pieces(
+    request: Request, first: bytes | memoryview, rest: Iterator[bytes | memoryview]
+) -> AsyncIterator[bytes | memoryview]:
     piece: Any = first
     while piece:
         yield piece

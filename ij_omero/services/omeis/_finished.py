@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,8 +28,8 @@ class FinishedPixels:
         self._images = images
         self._image_id = image_id
 
-    def chunks(self, box: Box, *, big_endian: bool) -> Iterator[bytes]:
-        """Yield the bytes of a box, in pieces of whole rows.
+    def chunks(self, box: Box, *, big_endian: bool) -> Iterator[memoryview]:
+        """Yield the bytes of a box, in pieces of whole rows, or of whole planes where these are small.
 
         Parameters
         ----------
@@ -40,14 +41,22 @@ class FinishedPixels:
             dtype = source.description.pixel_type.dtype
             tile = source.levels[0].tile_height
         rows = max(1, CHUNK // (region.width * dtype.itemsize))
+        together = max(1, rows // region.height)
         rows = max(rows // tile * tile, min(rows, tile))
-        asked = dtype.newbyteorder(">" if big_endian else "<")
-        for plane in box.planes:
-            for first in range(region.y, region.y + region.height, rows):
-                band = Region(region.x, first, region.width, min(rows, region.y + region.height - first))
+        swapped = big_endian != (sys.byteorder == "big")
+        planes = list(box.planes)
+        for number in range(0, len(planes), together):
+            some = planes[number : number + together]
+            for first in range(region.y, region.y + region.height, rows if together == 1 else region.height):
+                height = min(rows, region.y + region.height - first) if together == 1 else region.height
+                band = Region(region.x, first, region.width, height)
+                pixels = np.empty((len(some), height, region.width), dtype)
                 with self._images.lease(self._image_id) as source:
-                    pixels = source.read(plane, band)
-                yield np.ascontiguousarray(pixels, asked).tobytes()
+                    for plane, out in zip(some, pixels, strict=True):
+                        source.read(plane, band, out=out)
+                if swapped:
+                    pixels.byteswap(inplace=True)
+                yield pixels.reshape(-1).view(np.uint8).data
 
     def sha1(self) -> str:
         """Return the digest of all pixels, little endian."""

@@ -51,7 +51,7 @@ class Answer:
         How many bytes the pieces have together.
     """
 
-    body: bytes | Iterator[bytes]
+    body: bytes | Iterator[bytes | memoryview]
     media_type: str = TEXT
     headers: dict[str, str] = field(default_factory=dict)
     length: int | None = None
