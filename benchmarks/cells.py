@@ -1,22 +1,26 @@
 """The cell cache beside its peers: hits, misses, spilling, bounded passes, memory.
 
-    ./scripts/bench cells [--json FILE] [--repeats N]
+    ./scripts/bench cells [--json FILE] [--repeats N] [--only PART...] [--jars JAR...]
 
-Peers run in the same process, each time in another order, and what one of them wrote is carried to the disk before the
-next begins. imglib2-cache is not on Maven Central, so its figures are those measured
-with the same image on two cores in 2026 (docs/performance.md). Java loops are compiled at run time by javassist.
+Peers run in alternation, each time in another order, and what one of them wrote is carried to the disk before the next
+begins. Peers in Python share this process, each kind of Java image has its own (`_java_images.py`). imglib2-cache is
+not on Maven Central: `--jars`, or $IJ_OMERO_BENCH_JARS, names its jar and those that it needs (docs/performance.md).
+Without them, figures that were measured with the same image on another machine are told and no goal is judged by them.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
+import mmap
 import os
 import platform
 import random
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -26,45 +30,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from ij_omero.cells import CellCache
-from ij_omero.model import ImageDescription, PixelType, PlaneIndex, ResolutionLevel
-from ij_omero.pixels import ReadHints
+from _cells import CELL, CELL_BYTES, open_cells, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CELL = 512
-CELL_BYTES = CELL * CELL * 2
 STARTED_AT = os.getloadavg()[0]
 rows: list[dict[str, Any]] = []
-
-
-class Synthetic:
-    """A source that costs a copy: value = x + 3 y + 7 z, modulo 2^16."""
-
-    def __init__(self, planes: int, size: int = 4096) -> None:
-        self.description = ImageDescription("bench", PixelType.UINT16, size, size, planes)
-        self.levels = (ResolutionLevel(0, size, size, CELL, CELL),)
-        self.hints = ReadHints(request_bytes=1, parallel=2)
-        x, y = np.arange(size, dtype=np.uint32), np.arange(size, dtype=np.uint32)[:, None]
-        self.plane = (x + 3 * y).astype(np.uint16)
-
-    def read(self, plane: PlaneIndex, region: Any = None, *, level: int = 0, out: Any = None) -> Any:
-        """Read a rectangle."""
-        found = self.plane[region.y : region.y + region.height, region.x : region.x + region.width]
-        if out is None:
-            return found + np.uint16(7 * plane.z)
-        return np.add(found, np.uint16(7 * plane.z), out=out)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-def rate(work: Callable[[], object], amount: float) -> float:
-    began = time.perf_counter()
-    work()
-    return amount / (time.perf_counter() - began)
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -107,17 +79,19 @@ def alternate(repeats: int, works: dict[str, Callable[[], float]]) -> dict[str, 
 
     What one deletes is memory that the next writes to, so a fixed order would favour some.
     """
-    found: dict[str, list[float]] = {name: [] for name in works}
+    several = {name: functools.partial(lambda work: [work()], work) for name, work in works.items()}
+    return {name: values[0] for name, values in rounds(repeats, several).items()}
+
+
+def rounds(repeats: int, works: dict[str, Callable[[], list[float]]]) -> dict[str, list[float]]:
+    """Return the medians of each that gives several figures, as `alternate` does for those that give one."""
+    found: dict[str, list[list[float]]] = {name: [] for name in works}
     shuffle = random.Random(1)  # noqa: S311 - an order, no secret
     for _ in range(repeats):
         for name, work in shuffle.sample(list(works.items()), len(works)):
             os.sync()  # each pays for what it writes, and for nothing of the one before
             found[name].append(work())
-    return {name: statistics.median(values) for name, values in found.items()}
-
-
-def open_cells(folder: Path, planes: int, bound: int) -> CellCache:
-    return CellCache(Synthetic(planes), spill=folder / "edits", bound=bound, autosave=None)
+    return {name: [statistics.median(column) for column in zip(*values, strict=True)] for name, values in found.items()}
 
 
 def python_side(folder: Path, repeats: int) -> None:
@@ -270,21 +244,31 @@ def python_side(folder: Path, repeats: int) -> None:
     row("spill: dirty write", "MB/s", written["ours"], written["zarr"], "zarr-python", "-", 0)
     row("spill: dirty write", "MB/s", written["ours"], written["files"], "file per cell", "-", 0)
     row("spill: dirty write", "MB/s", written["ours"], written["raw"], "bare pwrite to a new file", "-", 0)
-    row("spill: dirty write", "MB/s", written["ours"], 610, "imglib2-cache, first write (figure)", ">= 2 x", 2)
 
     cache = open_cells(folder, planes, 4 << 20)
     for index in range(count):
         cache.write(*view.locate(index), pixels)
     cache.autosave()
+    handle = os.open(folder / "raw", os.O_CREAT | os.O_RDWR)
+    for index in range(count):
+        os.pwrite(handle, pixels, index * CELL_BYTES)
+    ring = [np.zeros((CELL, CELL), np.uint16) for _ in range((4 << 20) // CELL_BYTES)]
+
+    def pread(index: int) -> None:
+        os.preadv(handle, [ring[index % len(ring)].data], index * CELL_BYTES)
+
     back = alternate(
         repeats + 4,
         {
             "ours": lambda: rate(lambda: each(cache.cell, order[:500]), 500 * CELL_BYTES / 1e6),
             "tensorstore": lambda: peer(ts(on_disk), 300)() * CELL_BYTES / 1e6,
+            "pread": lambda: rate(lambda: each(pread, order[:500]), 500 * CELL_BYTES / 1e6),
         },
     )
     cache.close(discard=True)
+    os.close(handle)
     row("spilled cell read back", "MB/s", back["ours"], back["tensorstore"], "tensorstore, disk", ">= 3 x", 3)
+    row("spilled cell read back", "MB/s", back["ours"], back["pread"], "bare pread, no checksum", "-", 0)
 
 
 def memory(folder: Path) -> None:
@@ -341,148 +325,127 @@ def memory(folder: Path) -> None:
     row(what, "MiB", most / 2**20, allowed / 2**20, peer, ">= 1", 1)
 
 
-LOOPS = {
-    "sum": "{ long s = 0; while (c.hasNext()) { c.fwd(); "
-    "s += ((net.imglib2.type.numeric.integer.UnsignedShortType) c.get()).get(); } return s; }",
-    "increment": "{ long s = 0; while (c.hasNext()) { c.fwd(); "
-    "net.imglib2.type.numeric.integer.UnsignedShortType t = (net.imglib2.type.numeric.integer.UnsignedShortType) "
-    "c.get(); t.set(t.get() + 1); s++; } return s; }",
-}
+class JavaImages:
+    """A process with one kind of image in Java."""
+
+    def __init__(self, kind: str, heap: str, folder: Path, jars: list[str]) -> None:
+        script = Path(__file__).with_name("_java_images.py")
+        command = [sys.executable, str(script), kind, heap, str(folder), *jars]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, *words: object) -> list[float]:
+        """Have a command done and return its figures."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(" ".join(map(str, words)) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args} ended at {words}")
+        return [float(word) for word in line.split()]
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
-def java_loops() -> Any:
-    import jpype
-
-    pool = jpype.JClass("javassist.ClassPool").getDefault()
-    made = pool.makeClass("ij_omero.bench.Loops")
-    method = jpype.JClass("javassist.CtMethod")
-    for name, body in LOOPS.items():
-        made.addMethod(method.make(f"public static long {name}(net.imglib2.Cursor c) {body}", made))
-    loader = jpype.JClass("java.lang.ClassLoader").getSystemClassLoader()
-    return jpype.JClass(made.toClass(loader, None))
+PEER = "DiskCachedCellImg"
+FIGURES = {"hits": 949.0, "write": 610.0, "read all": 482.0, "dirty all": 336.0, "read back": 656.0}
+"""What DiskCachedCellImg was measured at with this image on another machine, MB/s."""
+COLUMNS = ("read all", "dirty all", "read back")
 
 
-def java_side(folder: Path, repeats: int) -> None:
-    import jpype
+def beside_peer(what: str, ours: float, peer: float | None, figure: str, goal: str, least: float) -> None:
+    """Take a figure down beside the peer of this run, or beside its figure of another machine, which judges nothing."""
+    if peer is not None:
+        row(what, "MB/s", ours, peer, PEER, goal, least)
+    else:
+        row(what, "MB/s", ours, FIGURES[figure], f"{PEER}, another machine", "-", 0)
 
-    from ij_omero.imagej import _cell_image, _runtime
 
-    _runtime.start(max_heap="3g")
-    loops = java_loops()
-    views = jpype.JClass("net.imglib2.view.Views")
-    longs = jpype.JArray(jpype.JLong)
-    planes = 8
-    cells = open_cells(folder, planes, 1 << 30)
-    lazy = _cell_image.cell_image(cells)
-    plain = lazy.factory().create(longs(cells.grid.dimensions))
-    jpype.JClass("net.imglib2.util.ImgUtil").copy(lazy, plain)
-    megabytes = planes * 4096 * 4096 * 2 / 1e6
+def java_hits(folder: Path, repeats: int, jars: list[str]) -> None:
+    """Loops over images that are in memory whole."""
+    kinds = ["ours", "plain", *(["disk"] if jars else [])]
+    images = {kind: JavaImages(kind, "2g", folder, jars) for kind in kinds}
+    for image in images.values():
+        image.ask("fill", 8)
+    works = {
+        f"{order} {kind}": functools.partial(lambda image, order: image.ask(order)[0], image, order)
+        for kind, image in images.items()
+        for order in ("cells", "rows")
+    }
+    found = alternate(repeats + 2, works)
+    for order, what in (("cells", "cell order"), ("rows", "row order, 2 threads")):
+        ours = found[f"{order} ours"]
+        row(f"hit from Java, {what}", "MB/s", ours, found[f"{order} plain"], "plain CellImg", ">= 0.8 x", 0.8)
+        if jars or order == "cells":
+            beside_peer(f"hit from Java, {what}", ours, found.get(f"{order} disk"), "hits", ">= 1 x", 1)
+    for image in images.values():
+        image.close()
 
-    def in_cell_order(image: Any) -> Callable[[], float]:
-        return lambda: rate(lambda: loops.sum(image.cursor()), megabytes)
 
-    def in_row_order(image: Any) -> Callable[[], float]:
-        def half(number: int) -> None:
-            low, high = [0] * 5, [int(image.max(d)) for d in range(5)]
-            low[3], high[3] = number * planes // 2, (number + 1) * planes // 2 - 1
-            loops.sum(views.flatIterable(views.interval(image, longs(low), longs(high))).cursor())
-
-        def both() -> None:
-            with ThreadPoolExecutor(2) as pool:
-                list(pool.map(half, range(2)))
-
-        return lambda: rate(both, megabytes)
-
-    for image in (lazy, plain):
-        in_cell_order(image)()
-        in_row_order(image)()
-    found = alternate(
-        repeats,
-        {
-            "cells": in_cell_order(lazy),
-            "cells plain": in_cell_order(plain),
-            "rows": in_row_order(lazy),
-            "rows plain": in_row_order(plain),
-        },
+def java_misses(folder: Path, repeats: int, jars: list[str]) -> None:
+    """Cells that are touched for the first time."""
+    images = {kind: JavaImages(kind, "2g", folder, jars) for kind in ["ours", *(["disk"] if jars else [])]}
+    for image in images.values():
+        image.ask("misses", 2)  # Java compiles meanwhile
+    found = rounds(repeats + 2, {kind: functools.partial(image.ask, "misses", 8) for kind, image in images.items()})
+    told = (
+        ("miss from Java in the cells' order, what the cursor waits", "<= 60 us", 60),
+        ("the same, processor time of all threads", "-", 0),
+        ("miss from Java in random order, processor time", "<= 60 us", 60),
     )
-    row("hit from Java, cell order", "MB/s", found["cells"], found["cells plain"], "plain CellImg", ">= 0.8 x", 0.8)
-    row("hit from Java, cell order", "MB/s", found["cells"], 949, "DiskCachedCellImg (figure)", ">= 1 x", 1)
-    what = "hit from Java, row order, 2 threads"
-    row(what, "MB/s", found["rows"], found["rows plain"], "plain CellImg", ">= 0.8 x", 0.8)
+    for number, (what, goal, least) in enumerate(told):
+        row(what, "us", found["ours"][number], None, "", goal, least)
+        if jars:
+            row(what, "us", found["ours"][number], found["disk"][number], PEER, "-", 0)
+    floors = rounds(repeats + 2, {"java": functools.partial(images["ours"].ask, "floor"), "system": memory_floor})
+    row("of that: Java makes a new array and copies into it", "us", floors["java"][0], None, "", "-", 0)
+    row("the system gives 512 KiB of memory, copied to", "us", floors["system"][0], None, "", "-", 0)
+    for image in images.values():
+        image.close()
 
-    # one pixel of each cell: what a miss costs beyond what the source takes. In the cells' order others load ahead, so
-    # the cursor's seconds tell what it waits, and the processor time of all threads what it costs.
-    def misses(clock: Callable[[], float]) -> Callable[[], float]:
-        def work() -> float:
-            cache = open_cells(folder, planes, 1 << 30)
-            subsample = views.subsample(_cell_image.cell_image(cache), longs([CELL, CELL, 1, 1, 1]))
-            cursor = views.flatIterable(subsample).cursor()
-            taken = -clock()
-            loops.sum(cursor)
-            taken += clock()
-            taken -= reading(cache, clock)
-            cache.close()
-            return taken / len(cache.grid) * 1e6
 
-        return work
+def memory_floor() -> list[float]:
+    """Return what it takes to copy a cell's bytes to memory that the system has to give first."""
+    pixels = np.random.default_rng(1).integers(0, 65535, (CELL, CELL), np.uint16)
+    kept = []
 
-    def reading(cache: CellCache, clock: Callable[[], float]) -> float:
-        buffer = np.empty((CELL, CELL), np.uint16)
-        places = [cache.grid.locate(index) for index in range(len(cache.grid))]
-        began = clock()
-        for place in places:
-            cache.source.read(*place, out=buffer)
-        return clock() - began
+    def copy() -> None:
+        for _ in range(256):
+            memory = mmap.mmap(-1, CELL_BYTES)
+            np.frombuffer(memory, np.uint16).reshape(CELL, CELL)[...] = pixels
+            kept.append(memory)
 
-    def random_misses() -> float:
-        cache = open_cells(folder, planes, 1 << 30)
-        image = _cell_image.cell_image(cache)
-        order = np.random.default_rng(3).permutation(len(cache.grid)).tolist()
-        taken = cpu_seconds(lambda: each(cache.hand_out, order)) - reading(cache, time.thread_time)
-        cache.close()
-        del image
-        return taken / len(order) * 1e6
+    return [cpu_seconds(copy) / 256 * 1e6]
 
-    cells.close()
-    del lazy, plain, cells
-    jpype.JClass("java.lang.System").gc()
-    found = alternate(
-        repeats + 2,
-        {
-            "waited": misses(time.perf_counter),
-            "cost": misses(time.process_time),
-            "random": random_misses,
-        },
-    )
-    row("miss from Java in the cells' order, what the cursor waits", "us", found["waited"], None, "", "<= 60 us", 60)
-    row("the same, processor time of all threads", "us", found["cost"], None, "", "-", 0)
-    row("miss from Java in random order, processor time", "us", found["random"], None, "", "<= 60 us", 60)
 
-    planes = 32  # 1 GiB
-    megabytes = planes * 4096 * 4096 * 2 / 1e6
-
-    def bounded() -> tuple[float, float, float]:
-        cache = open_cells(folder, planes, 64 << 20)
-        image = _cell_image.cell_image(cache)
-        read = rate(lambda: loops.sum(image.cursor()), megabytes)
-        dirty = rate(lambda: loops.increment(image.cursor()), megabytes)
-        began = time.perf_counter()
-        total = int(loops.sum(image.cursor()))
-        back = megabytes / (time.perf_counter() - began)
-        plane = cache.source.plane.astype(np.int64)  # type: ignore[attr-defined]
-        expected = sum(int(((plane + 7 * z) % 65536 + 1).__mod__(65536).sum()) for z in range(planes))
-        assert total == expected, "the pass lost pixels"
-        cache.close(discard=True)
-        return read, dirty, back
-
-    passes = []
-    for _ in range(repeats):
-        os.sync()
-        passes.append(bounded())
-    for number, (what, figure) in enumerate((("read all", 482), ("dirty all", 336), ("read back", 656))):
-        ours = statistics.median(values[number] for values in passes)
-        named = f"1 GiB under 64 MiB from Java: {what}"
-        row(named, "MB/s", ours, figure, "DiskCachedCellImg (figure)", ">= 1.5 x", 1.5)
+def java_bounded(folder: Path, repeats: int, jars: list[str]) -> None:
+    """Images and edits larger than the bound."""
+    # imglib2-cache's bound counts cells, and those that it evicted stay until Java collects them: only the heap binds
+    images = {kind: JavaImages(kind, "512m", folder, jars) for kind in ["ours", *(["disk"] if jars else [])]}
+    for image in images.values():
+        image.ask("bounded", 2, 64 << 20)
+        image.ask("write", 1, 8 << 20)
+    works = {kind: functools.partial(image.ask, "write", 4, 8 << 20) for kind, image in images.items()}
+    written = rounds(repeats + 4, works)
+    peer = written["disk"][0] if jars else None
+    beside_peer("dirty write from Python, Java running", written["ours"][0], peer, "write", ">= 2 x", 2)
+    works = {kind: functools.partial(image.ask, "bounded", 32, 64 << 20) for kind, image in images.items()}
+    found = rounds(repeats, works)
+    for number, column in enumerate(COLUMNS):
+        peer = found["disk"][number] if jars else None
+        what = f"1 GiB under 64 MiB from Java: {column}"
+        beside_peer(what, found["ours"][number], peer, column, ">= 1.5 x", 1.5)
+        ours = found["ours"][number + 3] / 2048 * 1e6
+        other = found["disk"][number + 3] / 2048 * 1e6 if jars else None
+        row(f"{column}: processor time of all threads per cell, the loop too", "us", ours, other, PEER, "-", 0)
+    for kind, image in images.items():
+        name = "this package" if kind == "ours" else PEER
+        row(f"most memory of the process in all that: {name}", "MiB", image.ask("most")[0], None, "", "-", 0)
+        image.close()
 
 
 def report() -> None:
@@ -500,17 +463,28 @@ def report() -> None:
         out.write(f"| {found['what']} | {ours} | {peer} | {ratio} | {goal} | {met} |\n")
 
 
+PARTS = {
+    "memory": lambda folder, repeats, jars: memory(folder),
+    "python": lambda folder, repeats, jars: python_side(folder, repeats),
+    "hits": java_hits,
+    "misses": java_misses,
+    "bounded": java_bounded,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to a file")
     parser.add_argument("--repeats", type=int, default=3, metavar="N")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some of {', '.join(PARTS)}")
+    jars = os.environ.get("IJ_OMERO_BENCH_JARS", "").split(os.pathsep)
+    parser.add_argument("--jars", nargs="+", default=[jar for jar in jars if jar], help="imglib2-cache and its own")
     given = parser.parse_args()
     logging.getLogger("ij_omero").setLevel(logging.ERROR)
     folder = Path(tempfile.mkdtemp(prefix="bench-cells-"))
     try:
-        memory(folder)
-        python_side(folder, given.repeats)
-        java_side(folder, given.repeats)
+        for part in given.only or PARTS:
+            PARTS[part](folder, given.repeats, given.jars)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         report()

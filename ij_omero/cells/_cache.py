@@ -465,6 +465,7 @@ class CellCache:
             self._loader.check_open()
             if self._residents.face is None:
                 self._residents.face = make()
+                self._prefetcher.leave = self._residents.face.leave
                 # cells in the other runtime are read at exit, before it ends
                 close_before_others_exit()
             return self._residents.face

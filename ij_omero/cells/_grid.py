@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import InvalidInputError
@@ -90,24 +91,28 @@ class CellGrid:
         """A cell's size (X, Y, C, Z, T)."""
         return (self.cell_width, self.cell_height, 1, 1, 1)
 
-    @property
+    @functools.cached_property
     def columns(self) -> int:
         """Cells across a plane."""
         return -(-self.width // self.cell_width)
 
-    @property
+    @functools.cached_property
     def rows(self) -> int:
         """Cells down a plane."""
         return -(-self.height // self.cell_height)
 
-    @property
+    @functools.cached_property
     def cells_per_plane(self) -> int:
         """Cells in one plane."""
         return self.columns * self.rows
 
+    @functools.cached_property
+    def _count(self) -> int:
+        return self.cells_per_plane * self.size_c * self.size_z * self.size_t
+
     def __len__(self) -> int:
         """Return how many cells there are."""
-        return self.cells_per_plane * self.size_c * self.size_z * self.size_t
+        return self._count
 
     def first_of(self, plane: PlaneIndex) -> int:
         """Return the number of a plane's first cell."""
@@ -121,7 +126,7 @@ class CellGrid:
         InvalidInputError
             There is no cell of this number.
         """
-        if not 0 <= index < len(self):
+        if not 0 <= index < self._count:
             raise InvalidInputError(f"cell {index} does not exist; the image has cells 0 to {len(self) - 1}")
         plane, within = divmod(index, self.cells_per_plane)
         row, column = divmod(within, self.columns)
@@ -156,7 +161,7 @@ class CellGrid:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `CellGrid(**...)` takes."""
-        return dict(vars(self))
+        return asdict(self)
 
 
 def overlap(one: Region, other: Region) -> Region:

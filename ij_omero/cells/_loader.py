@@ -71,6 +71,7 @@ class CellLoader:
         self._level = level
         self._residents = residents
         self._edits = edits
+        self._total = len(grid)
         self._entries = residents.entries
         self._dtype = source.description.pixel_type.dtype
         self._cell_bytes = grid.cell_width * grid.cell_height * self._dtype.itemsize
@@ -111,7 +112,7 @@ class CellLoader:
         face
             The other runtime that asks, where one does: what is read is at home there from the start.
         """
-        if not 0 <= index < len(self._grid):
+        if not 0 <= index < self._total:
             self._grid.locate(index)  # raises
         if self._strides is not None:
             self._load_ahead([index], face)
@@ -164,26 +165,24 @@ class CellLoader:
 
     def load_block(self, cells: list[int]) -> None:
         """Read the cells of a block in one request, unless somebody has or reads one of them by now."""
-        with self._leaving():
-            with self._lock:
-                self.check_open()
-                edited = self._edits.digests
-                if any(index in self._entries or index in self._flights or index in edited for index in cells):
-                    return
-                flight = self._announce(cells)
-            self._fly(flight, cells)
+        with self._lock:
+            self.check_open()
+            edited = self._edits.digests
+            if any(index in self._entries or index in self._flights or index in edited for index in cells):
+                return
+            flight = self._announce(cells)
+        self._fly(flight, cells)
 
     def load_window(self, blocks: list[PlannedBlock]) -> None:
         """Load blocks that were planned, those that nobody came for and began to load meanwhile."""
-        with self._leaving():
-            for block in blocks:
-                with self._lock:
-                    if self._closed or self._prefetcher.stopped:
-                        return
-                    if self._planned.get(block.cells[0]) is not block:
-                        continue
-                    flight = self._announce(block.cells)
-                self._fly(flight, block.cells, quiet=True, face=block.face)
+        for block in blocks:
+            with self._lock:
+                if self._closed or self._prefetcher.stopped:
+                    return
+                if self._planned.get(block.cells[0]) is not block:
+                    continue
+                flight = self._announce(block.cells)
+            self._fly(flight, block.cells, quiet=True, face=block.face)
 
     def load_planes(self, planes: Iterable[Sequence[int]], face: ForeignCells | None = None) -> bool:
         """Read the same cells of several planes together, ascending; not those of which some are there or on their way.
@@ -250,7 +249,8 @@ class CellLoader:
                 entry = self._entries.get(index)
                 if entry is not None:
                     return entry
-                self.check_open()
+                if self._closed:
+                    self.check_open()
                 flight = self._flights.get(index)
                 if flight is None:
                     if follow and index not in self._planned and (face is not None or not self._costs_nothing):
@@ -261,7 +261,8 @@ class CellLoader:
             if flight is None:
                 break
             flight.wait()
-        self._begin(windows)
+        if windows:
+            self._begin(windows)
         if len(cells) == 1:
             return self._fly(own, cells, face=face)[0]
         # a fault in a neighbour that nobody asked for must not reach who asked for this one
@@ -270,8 +271,7 @@ class CellLoader:
         return self._load(index, face=face, alone=True)
 
     def _store_oldest(self, _: None) -> None:
-        with self._leaving():
-            self._residents.store_oldest()
+        self._residents.store_oldest()
 
     # -- planning: the lock is held, except to begin -----------------------------------------------------------------
 
@@ -315,22 +315,12 @@ class CellLoader:
             if block is not None:
                 for planned in block.cells:
                     self._planned.pop(planned, None)
-        self._flights.update(dict.fromkeys(cells, flight))
+            self._flights[index] = flight
         return flight
 
     def _begin(self, windows: list[list[PlannedBlock]]) -> None:
         if windows:
             self._prefetcher.start(weakref.WeakMethod(self.load_window), windows)
-
-    @contextlib.contextmanager
-    def _leaving(self) -> Iterator[None]:
-        """Let the other runtime forget this thread of the background afterwards."""
-        try:
-            yield
-        finally:
-            face = self._residents.face
-            if face is not None:
-                face.leave()
 
     def _room_ahead(self) -> int:
         bound = (
@@ -355,7 +345,7 @@ class CellLoader:
             nbytes = len(cells) * self._cell_bytes
             self._residents.reserve(nbytes)
             reserved = nbytes
-            entries = self._fetch(cells, whole, face)
+            entries, reads = self._fetch(cells, whole, face)
         except BaseException as error:
             self._residents.release(reserved)
             with self._lock:
@@ -363,9 +353,10 @@ class CellLoader:
                     del self._flights[index]
             flight.land(None if quiet else error)
             raise
-        loaded = sum(entry.nbytes for entry in entries)
+        loaded = entries[0].nbytes if len(entries) == 1 else sum(entry.nbytes for entry in entries)
         self._residents.release(reserved - loaded)
         with self._lock:
+            self.reads += reads
             if self._closed:
                 self._residents.release(loaded)
             else:
@@ -385,7 +376,10 @@ class CellLoader:
                     if entry.foreign is not None and not entry.gone and not entry.retired:
                         entry.foreign.hand_out()
 
-    def _fetch(self, cells: list[int], whole: npt.NDArray[Any] | None, face: ForeignCells | None) -> list[Entry]:
+    def _fetch(
+        self, cells: list[int], whole: npt.NDArray[Any] | None, face: ForeignCells | None
+    ) -> tuple[list[Entry], int]:
+        """Return cells, and how many of them the source was asked for."""
         if len(cells) > 1:
             blocks = list(blocks_of(self._grid, cells, self._dtype.itemsize, len(cells) * self._cell_bytes))
             entries = []
@@ -393,8 +387,7 @@ class CellLoader:
                 pixels = self._empty(region, face)
                 pixels[...] = part
                 entries.append(self._entry(index, plane, region, pixels, None, face))
-            self._count(len(cells))
-            return entries
+            return entries, len(entries)
         (index,) = cells
         plane, region = self._grid.locate(index)
         pixels = self._empty(region, face)
@@ -403,13 +396,12 @@ class CellLoader:
             pixels[...] = whole
             entry = Entry(index, plane, region, pixels, REWRITTEN)
             entry.written = True
-            return [entry]
+            return [entry], 0
         if index in self._edits.digests:
             digest = self._edits.get(index, pixels)
-        else:
-            self._source.read(plane, region, level=self._level, out=pixels)
-            self._count(1)
-        return [self._entry(index, plane, region, pixels, digest, face)]
+            return [self._entry(index, plane, region, pixels, digest, face)], 0
+        self._source.read(plane, region, level=self._level, out=pixels)
+        return [self._entry(index, plane, region, pixels, digest, face)], 1
 
     def _empty(self, region: Region, face: ForeignCells | None) -> npt.NDArray[Any]:
         return self._memory.empty(region.shape, self._dtype) if face is None else face.scratch(region.shape)
@@ -429,7 +421,3 @@ class CellLoader:
         entry.home = face.take(index, region, pixels)
         entry.written = True
         return entry
-
-    def _count(self, cells: int) -> None:
-        with self._lock:
-            self.reads += cells

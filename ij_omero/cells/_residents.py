@@ -104,8 +104,9 @@ class Residents:
 
     def release(self, nbytes: int) -> None:
         """Take back what was reserved and not used."""
-        with self._lock:
-            self.nbytes -= nbytes
+        if nbytes:
+            with self._lock:
+                self.nbytes -= nbytes
 
     def add(self, entries: list[Entry]) -> None:
         """Take cells in whose bytes were reserved."""
@@ -156,7 +157,8 @@ class Residents:
                 leaving, retiring, busy = self._pick(bound)
                 skipped += busy
                 failure = self._let_go(leaving, skipped) or failure
-                self._retire(retiring)
+                if retiring:
+                    self._retire(retiring)
                 exhausted = not leaving and not retiring
                 before = self.nbytes
                 enough = max(_RETIRED * bound, RETIRED_FLOOR)
@@ -175,8 +177,11 @@ class Residents:
             _log.warning("edited cells were stored after a failure: %s", failure)
 
     def _edits_leave_soon(self) -> bool:
-        next_to_leave = itertools.islice(self._ring.values(), _LOOKED_AT)
-        return any(entry.written and entry.foreign is None for entry in next_to_leave)
+        # a plain loop: this is asked for every cell that is loaded
+        for entry in itertools.islice(self._ring.values(), _LOOKED_AT):
+            if entry.written and entry.foreign is None:
+                return True
+        return False
 
     def store_oldest(self) -> None:
         """Store edits of those cells that are the next to leave, so that nobody waits for it when they do.

@@ -21,7 +21,7 @@ from ._folder import storage_error
 from ._power import forget_roots, keep_roots, restore_roots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import numpy.typing as npt
@@ -58,7 +58,8 @@ class CellSpill:
         self._limit = limit
         self._writing = threading.Lock()
         self._readers = 0
-        self._idle = threading.Condition()
+        self._counting = threading.Lock()
+        self._idle = threading.Condition(self._counting)
         self._closed = False
         self._flushed: Any = None
         self._stale = False
@@ -111,16 +112,20 @@ class CellSpill:
         CorruptedDataError
             The cell is not what was stored; `out` must not be used.
         """
-        with self._reading(), self._env.begin(buffers=True) as transaction:
-            header = transaction.get(_KEY.pack(index, 0))
-            _, nbytes, digest = self._check_header(index, header)
-            value = transaction.get(_KEY.pack(index, 1))
-            if value is None or len(value) != nbytes or nbytes != out.nbytes:
-                raise self._damaged(index)
-            try:
-                whole = self._values.read(value, out.reshape(-1).view(np.uint8))
-            except OSError as error:
-                raise storage_error(error, self.folder.path) from error
+        self._begin_reading()
+        try:
+            with self._guard(), self._env.begin(buffers=True) as transaction:
+                header = transaction.get(_KEY.pack(index, 0))
+                nbytes, digest = self._check_header(index, header)
+                value = transaction.get(_KEY.pack(index, 1))
+                if value is None or len(value) != nbytes or nbytes != out.nbytes:
+                    raise self._damaged(index)
+                try:
+                    whole = self._values.read(value, out)
+                except OSError as error:
+                    raise storage_error(error, self.folder.path) from error
+        finally:
+            self._end_reading()
         if not whole or digest_of(out, index) != digest:
             raise self._damaged(index)
         return digest
@@ -251,25 +256,23 @@ class CellSpill:
                 else:
                     self.digests[index] = digest
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Keep the map in place; what LMDB hands out points into it."""
+    def _begin_reading(self) -> None:
+        """Keep the map in place until `_end_reading`; what LMDB hands out points into it."""
         while True:
-            with self._idle:
-                self._check_open()
-                if not self._stale:
+            with self._counting:
+                if not self._closed and not self._stale:
                     self._readers += 1
-                    break
+                    return
+                self._check_open()
             with self._writing, self._guard():
                 self._check_open()
                 if self._stale:
                     self._reopen()
-        try:
-            with self._guard():
-                yield
-        finally:
-            with self._idle:
-                self._readers -= 1
+
+    def _end_reading(self) -> None:
+        with self._counting:
+            self._readers -= 1
+            if not self._readers:
                 self._idle.notify_all()
 
     def _check_open(self) -> None:
@@ -279,7 +282,8 @@ class CellSpill:
     def _guard(self) -> _Translate:
         return _Translate(self)
 
-    def _check_header(self, index: int, header: Any) -> tuple[int, int, int]:
+    def _check_header(self, index: int, header: Any) -> tuple[int, int]:
+        """Return how many bytes of pixels there are, and their digest."""
         if header is None or len(header) != _HEADER.size:
             raise self._damaged(index)
         magic, version, own, nbytes, digest = _HEADER.unpack(header)
@@ -290,7 +294,7 @@ class CellSpill:
                 f"edited cell {index} in {self.folder.path} has format {version}, this version reads {_VERSION}: "
                 "open it with the version of ij-omero that wrote it"
             )
-        return own, nbytes, digest
+        return nbytes, digest
 
     def _damaged(self, index: int) -> CorruptedDataError:
         plane, region = self.folder.info.grid.locate(index) if 0 <= index < len(self.folder.info.grid) else ("?", "?")
@@ -357,13 +361,15 @@ class _ValueReader:
                 if int(inode) == stat.st_ino and os.makedev(major, minor) == stat.st_dev and int(offset, 16) == 0:
                     self._start = int(addresses.partition("-")[0], 16)
 
-    def read(self, value: Any, out: npt.NDArray[np.uint8]) -> bool:
-        """Read a value that lies in the map; False where the file ends before it does."""
+    def read(self, value: Any, out: npt.NDArray[Any]) -> bool:
+        """Read a value that lies in the map into a contiguous array; False where the file ends before it does."""
         mapped = np.frombuffer(value, np.uint8)
         if not self._start:
-            out[:] = mapped
+            out.reshape(-1).view(np.uint8)[:] = mapped
             return True
-        return os.preadv(self._handle, [out.data], mapped.ctypes.data - self._start) == out.nbytes
+        # not `mapped.ctypes.data`, which takes ten times as long
+        address: int = mapped.__array_interface__["data"][0]
+        return os.preadv(self._handle, [out.data], address - self._start) == out.nbytes
 
     def close(self) -> None:
         """Close the file; twice is allowed."""
