@@ -107,7 +107,7 @@ def _omero_root(omero_server: LocalServer) -> Iterator[Any]:
         yield connected
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def omero_group(_omero_root: Any) -> MakeGroup:
     """A function that makes groups."""
 
@@ -123,7 +123,7 @@ def omero_group(_omero_root: Any) -> MakeGroup:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def omero_user(omero_server: LocalServer, _omero_root: Any, omero_group: MakeGroup) -> MakeUser:
     """A function that makes users."""
 

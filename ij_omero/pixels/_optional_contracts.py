@@ -57,6 +57,17 @@ class PlaneTimes(Protocol):
 
 
 @runtime_checkable
+class LookupTableFiles(Protocol):
+    """A store that keeps lookup tables, which the settings of its images name."""
+
+    def lookup_table_names(self) -> tuple[str, ...]:
+        """Return their names, such as ``glow.lut``."""
+
+    def lookup_table_file(self, name: str) -> bytes:
+        """Return a table's file; NotFoundError where there is none of that name."""
+
+
+@runtime_checkable
 class PlaneSequence(Protocol):
     """A source that keeps several requests on their way from one plane to the next."""
 

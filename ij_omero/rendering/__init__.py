@@ -9,6 +9,7 @@ from ._channel_requests import ChannelRequest, RenderingRequest, parse_channels,
 from ._compositing import composite_minerva, render_planes
 from ._image_data import image_data, select_key
 from ._lookup_tables import PRIMARY_LOOKUP_TABLES, parse_lookup_table, read_lookup_tables
+from ._lookup_tables_of_store import StoreLookupTables, lookup_tables_of
 from ._ome_xml_data import image_data_from_ome_xml
 from ._projection import Projection, project
 from ._region_requests import ScaledRegionRequest, parse_float_region, parse_image_region, parse_scaled_region
@@ -32,10 +33,12 @@ __all__ = [
     "RenderingRequest",
     "ScaledFrame",
     "ScaledRegionRequest",
+    "StoreLookupTables",
     "composite_minerva",
     "figure_level",
     "image_data",
     "image_data_from_ome_xml",
+    "lookup_tables_of",
     "minerva_level",
     "parse_channels",
     "parse_color",

@@ -221,7 +221,7 @@ def parse_image_region(
     Returns
     -------
     (level, region)
-        Clipped to the level, as an OMERO.server does.
+        As an OMERO.server has it: moved to begin at 0 where x or y are negative, then clipped to the level.
 
     Raises
     ------
@@ -238,8 +238,9 @@ def parse_image_region(
     else:
         raise InvalidInputError("tile or region argument required")
     bounds = levels[level].bounds
-    met = region.intersection(bounds) if region.width > 0 and region.height > 0 else None
-    if region.x < 0 or region.y < 0 or met is None:
+    moved = Region(max(region.x, 0), max(region.y, 0), region.width, region.height)
+    met = moved.intersection(bounds) if region.width > 0 and region.height > 0 else None
+    if met is None:
         raise InvalidInputError(
             f"region {tuple(region)} (x, y, width, height) does not begin in the image, which is "
             f"{bounds.width} x {bounds.height} at level {level}"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 STOP_SECONDS = 10
+_ELSEWHERE = ("192.0.2.1", "2001:db8::1")  # reserved for documentation (RFC 5737, RFC 3849): nobody is there
+_ANY = ("0.0.0.0", "::", "")  # noqa: S104 - to be recognized, not to listen on
 PARENT_SECONDS = 2.0
 SILENT_SECONDS = 120  # of a worker before another one takes its place: starting takes long on a busy machine
 
@@ -243,6 +245,22 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket) -> str:
-    """Return the address that a browser takes for a listening socket."""
+    """Return the address that a browser takes for a listening socket.
+
+    Where it listens on all of this machine's addresses, that by which others reach it: no browser opens 0.0.0.0.
+    """
     host, port = listening.getsockname()[:2]
+    if host in _ANY:
+        host = _address_on_the_network(listening.family)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _address_on_the_network(family: int) -> str:
+    """Return the address from which this machine would send to others; its name where it has no network."""
+    elsewhere = _ELSEWHERE[1] if family == socket.AF_INET6 else _ELSEWHERE[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect((elsewhere, 9))  # chooses a way there; nothing is sent
+        except OSError:
+            return socket.gethostname()
+        return str(asking.getsockname()[0])

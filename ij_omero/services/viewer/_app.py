@@ -73,7 +73,8 @@ def viewer_app(
     bound
         Bytes of cells in memory, of all images together.
     lookup_tables
-        By name, (256, 3) uint8, beside the primary ones; see `ij_omero.rendering.read_lookup_tables`.
+        By name, (256, 3) uint8, beside the primary ones; see `ij_omero.rendering.read_lookup_tables`. None takes those
+        that the store keeps, as an OMERO.server does.
     codes
         Codes that may be exchanged for the session's cookie once each, beside the token.
 

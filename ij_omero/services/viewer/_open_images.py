@@ -14,6 +14,7 @@ import xxhash
 from ij_omero.errors import ConnectionFailedError, ImageNotFoundError, InvalidInputError, NotFoundError, ReadError
 from ij_omero.loading import CachedSource
 from ij_omero.pixels import SeveralPixels
+from ij_omero.rendering import lookup_tables_of
 
 from ._shown import Shown
 
@@ -45,7 +46,7 @@ class OpenImages:
     bound
         Bytes of cells in memory, of all images together. While a request reads, it may be exceeded.
     lookup_tables
-        By name, (256, 3) uint8, beside the primary ones.
+        By name, (256, 3) uint8, beside the primary ones; None takes those that the store keeps.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class OpenImages:
             raise InvalidInputError("pixels_id names pixels of one image; say which with only=")
         self.store = store
         self.only = only
-        self.lookup_tables = lookup_tables
+        self.lookup_tables = lookup_tables_of(store) if lookup_tables is None else lookup_tables
         self._pixels_id = pixels_id
         self._bound = bound
         self._run = secrets.token_hex(8)

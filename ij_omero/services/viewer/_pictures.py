@@ -30,7 +30,6 @@ MOST_PIXELS = 1 << 24
 """Of an answer: 48 MiB before encoding."""
 MOST_READ = 1 << 30
 """Pixels that are read for one answer, of all channels and z-sections together."""
-LARGEST_TILE = 2048
 LARGEST_THUMBNAIL = 1024
 DEFAULT_THUMBNAIL = 96
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
@@ -61,7 +60,7 @@ def position(shown: Shown, z: str, t: str) -> tuple[int, int]:
 def image_region(shown: Shown, z: str, t: str, query: Mapping[str, str]) -> Picture:
     """Answer ``render_image_region``: a tile of a level, or a region of full size."""
     plane_z, plane_t = position(shown, z, t)
-    level, region = parse_image_region(query, shown.levels, max_tile=LARGEST_TILE)
+    level, region = parse_image_region(query, shown.levels)
     return _rendered(shown, plane_z, plane_t, level, region, query)
 
 

@@ -37,6 +37,7 @@ from ._describing import Described, check_dataset_id, describe, image_number, no
 from ._enumerations import enumerations
 from ._ice import omero
 from ._listing import find_unfinished, list_images
+from ._lookup_table_files import lookup_table_numbers, read_lookup_table_file
 from ._session import ALL_GROUPS, Connection, OmeroSession
 from ._sink import OmeroSink
 from ._source import OmeroSource
@@ -239,6 +240,19 @@ class OmeroStore:
         described = self._described(image_id, pixels_id)
         context = {"omero.group": str(described.group_id)}
         _plane_times.save_plane_times(self._session, described.description, seconds, context)
+
+    def lookup_table_names(self) -> tuple[str, ...]:
+        """Return the names of the server's lookup tables, such as ``glow.lut``."""
+        self._check_open()
+        return tuple(sorted(lookup_table_numbers(self._session)))
+
+    def lookup_table_file(self, name: str) -> bytes:
+        """Return the bytes of one of the server's lookup tables; NotFoundError where there is none of that name."""
+        self._check_open()
+        number = lookup_table_numbers(self._session).get(name)
+        if number is None:
+            raise NotFoundError(f"{self._session.login.server} has no lookup table {name!r}")
+        return read_lookup_table_file(self._session, number)
 
     def create(
         self,

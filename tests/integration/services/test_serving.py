@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from ij_omero.errors import InvalidInputError, ServerStartError
-from ij_omero.services import Background, serve
+from ij_omero.services import Background, ServiceSettings, serve
 from ij_omero.services._core import build_app
 
 if TYPE_CHECKING:
@@ -118,3 +118,10 @@ def test_a_taken_port_is_said_clearly() -> None:
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="no address of this machine"):
         serve(lambda: build_app([]), host="no-such-host.invalid")
+
+
+def test_a_server_on_all_addresses_names_one_that_others_can_open() -> None:
+    settings = ServiceSettings("0.0.0.0", token="a token of this test")  # noqa: S104
+    with Background(lambda: build_app([], settings), settings.host) as address:
+        assert "0.0.0.0" not in address  # noqa: S104
+        assert httpx.get(f"{address}/healthz").text == "ok\n"

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ij_omero.errors import InvalidInputError
-from ij_omero.rendering import PRIMARY_LOOKUP_TABLES, parse_lookup_table, read_lookup_tables
+from ij_omero.errors import ConnectionFailedError, InvalidInputError
+from ij_omero.model import ChannelRendering
+from ij_omero.rendering import (
+    PRIMARY_LOOKUP_TABLES,
+    StoreLookupTables,
+    parse_lookup_table,
+    read_lookup_tables,
+    render_planes,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,3 +77,49 @@ def test_primary_tables_are_ramps_from_black() -> None:
         assert table[0].tolist() == [0, 0, 0]
         assert table[255].max() == 255
     assert PRIMARY_LOOKUP_TABLES["yellow.lut"][100].tolist() == [100, 100, 0]
+
+
+class Keeping:
+    """A store that keeps tables, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.files = {"mine.lut": RAW, "broken.lut": b"no"}
+        self.asked: list[str] = []
+        self.gone = False
+
+    def lookup_table_names(self) -> tuple[str, ...]:
+        self.asked.append("names")
+        if self.gone:
+            raise ConnectionFailedError("the server is gone")
+        return tuple(self.files)
+
+    def lookup_table_file(self, name: str) -> bytes:
+        self.asked.append(name)
+        return self.files[name]
+
+
+def test_tables_of_a_store_are_read_once_when_they_are_needed(caplog: pytest.LogCaptureFixture) -> None:
+    store = Keeping()
+    tables = StoreLookupTables(store)
+    assert not store.asked
+    for _ in range(3):
+        np.testing.assert_array_equal(tables["mine.lut"], TABLE)
+        assert tables.get("broken.lut") is None and tables.get("nobody-knows-it.lut") is None
+    assert store.asked == ["names", "mine.lut", "broken.lut"]
+    assert "broken.lut is not a lookup table" in caplog.text
+
+
+def test_a_store_that_cannot_be_asked_now_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    store = Keeping()
+    tables = StoreLookupTables(store)
+    store.gone = True
+    assert tables.get("mine.lut") is None and "the server is gone" in caplog.text
+    store.gone = False
+    assert tables.get("mine.lut") is not None
+
+
+def test_a_channel_is_shown_in_a_table_of_the_store() -> None:
+    channel = ChannelRendering((0, 255), (255, 0, 0, 255), lookup_table="mine.lut")
+    pixels = np.arange(256, dtype=np.uint8)[None]
+    picture = render_planes([pixels], [channel], lookup_tables=StoreLookupTables(Keeping()))
+    np.testing.assert_array_equal(picture[0], TABLE)
