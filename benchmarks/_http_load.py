@@ -60,14 +60,22 @@ class Connection:
 
 
 def _work(
-    host: str, port: int, method: str, paths: Sequence[str], body: bytes, seconds: float, start: float, refused: bool
+    host: str,
+    port: int,
+    method: str,
+    paths: Sequence[str],
+    first: int,
+    body: bytes,
+    seconds: float,
+    start: float,
+    refused: bool,
 ) -> list[float]:
     connection = Connection(host, port)
     times = []
     while time.time() < start:
         time.sleep(0.001)
     end = time.perf_counter() + seconds
-    number = os.getpid()
+    number = first
     while (began := time.perf_counter()) < end:
         status, _ = connection.ask(method, paths[number % len(paths)], body)
         if (status >= 300) != refused:
@@ -91,11 +99,14 @@ def load(
 ) -> tuple[float, list[float]]:
     """Return requests per second of several clients, each a process with one connection, and all their times.
 
-    All must succeed, or all be refused.
+    Each goes round the paths from a place of its own. All must succeed, or all be refused.
     """
     with ProcessPoolExecutor(clients, get_context("spawn")) as pool:
         start = time.time() + 1.5
-        works = [pool.submit(_work, host, port, method, paths, body, seconds, start, refused) for _ in range(clients)]
+        works = [
+            pool.submit(_work, host, port, method, paths, i * len(paths) // clients, body, seconds, start, refused)
+            for i in range(clients)
+        ]
         times = [each for work in works for each in work.result()]
     return len(times) / seconds, sorted(times)
 

@@ -2,11 +2,20 @@
 
     ./scripts/bench rendering [--json FILE] [--repeats N]
 
-minerva-lib is measured where it can be imported; its release 0.0.5 lacks a header to build and needs numpy 1.
+minerva-lib is measured in an interpreter of its own, which MINERVA_PYTHON names: it needs numpy 1, and release 0.0.5
+on PyPI lacks a header, so it is built from its repository:
+
+    python3 -m venv minerva && minerva/bin/pip install "setuptools<66" wheel "numpy<2"
+    minerva/bin/pip install --no-build-isolation --no-deps git+https://github.com/labsyspharm/minerva-lib-python
+    MINERVA_PYTHON=minerva/bin/python ./scripts/bench rendering
 """
 
 from __future__ import annotations
 
+import json
+import os
+import statistics
+import subprocess
 from typing import Any
 
 import numpy as np
@@ -32,15 +41,51 @@ def plain_numpy(planes: list[Any], colors: Any, gamma: float = 1.0) -> Any:
     return (255 * np.clip(total, 0, 1) ** gamma).astype(np.uint8)
 
 
-def minerva_lib(planes: list[Any], colors: Any) -> Any:
-    """Call it with copies, which it asks for, since it changes its input."""
-    from minerva_lib import render
+class Minerva:
+    """minerva-lib in another process, which composites when it is told to and says what that took."""
 
+    _PROGRAM = """
+import json, sys, time
+import numpy as np
+from minerva_lib import render
+random = np.random.default_rng(0)
+planes = [random.integers(0, 65535, (%d, %d), np.uint16) for _ in range(4)]
+low, high = (value / 65535 for value in %r)
+print("ready", flush=True)
+for line in sys.stdin:
+    # copies, which it asks for, since it changes its input; they are not measured
     channels = [
-        {"image": plane.copy(), "color": [c / 255 for c in color], "min": WINDOW[0] / 65535, "max": WINDOW[1] / 65535}
-        for plane, color in zip(planes, colors, strict=True)
+        {"image": plane.copy(), "color": [part / 255 for part in color], "min": low, "max": high}
+        for plane, color in zip(planes, json.loads(line))
     ]
-    return render.composite_channels(channels, gamma=1)
+    began = time.perf_counter()
+    render.composite_channels(channels, gamma=1)
+    print(time.perf_counter() - began, flush=True)
+"""
+
+    def __init__(self, python: str) -> None:
+        command = [python, "-c", self._PROGRAM % (SIZE, SIZE, WINDOW)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._line()
+        self.taken: list[float] = []
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("MINERVA_PYTHON names no interpreter that has minerva-lib")
+        return line
+
+    def composite(self, colors: Any) -> None:
+        """Composite once."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(colors) + "\n")
+        self._process.stdin.flush()
+        self.taken.append(float(self._line()))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
 def main() -> None:
@@ -48,12 +93,9 @@ def main() -> None:
     random = np.random.default_rng(0)
     planes = [random.integers(0, 65535, (SIZE, SIZE), np.uint16) for _ in range(4)]
     out = np.empty((SIZE, SIZE, 3), np.uint8)
-    try:
-        minerva_lib(planes, COLORS["primary colours"])
-        with_minerva = True
-    except (ImportError, OSError, AttributeError) as error:  # its release does not build from PyPI, nor know numpy 2
-        print(f"minerva-lib is not measured: {error}")
-        with_minerva = False
+    minerva = Minerva(os.environ["MINERVA_PYTHON"]) if "MINERVA_PYTHON" in os.environ else None
+    if minerva is None:
+        print("minerva-lib is not measured: MINERVA_PYTHON is not set")
     for name, colors in COLORS.items():
         channels = [ChannelRendering(WINDOW, (*color, 255)) for color in colors]
 
@@ -64,21 +106,21 @@ def main() -> None:
             lambda ours=ours: ours("numba"),
             lambda ours=ours: ours("numpy"),
             lambda colors=colors: plain_numpy(planes, colors),
+            lambda: [plane.max() for plane in planes],
         ]
-        if with_minerva:
-            works.append(lambda colors=colors: minerva_lib(planes, colors))
-        numba, numpy, plain, *minerva = (1e3 * taken for taken in table.seconds(*works))
+        if minerva is not None:
+            minerva.taken.clear()
+            works.append(lambda colors=colors: minerva.composite(colors))
+        numba, numpy, plain, reading, *_ = (1e3 * taken for taken in table.seconds(*works))
         for kernel, taken, goal in (("numba", numba, 2.0), ("numpy", numpy, 5.0)):
-            table.row(f"OMERO, {name}, {kernel}", "ms", taken, goal=goal, peer=plain, peer_name="plain numpy")
-            for peer in minerva:
-                table.row(
-                    f"OMERO, {name}, {kernel}",
-                    "ms",
-                    taken,
-                    goal=goal,
-                    peer=peer,
-                    peer_name="minerva-lib and its copies",
-                )
+            what = f"OMERO, {name}, {kernel}"
+            table.row(what, "ms", taken, goal=goal, peer=plain, peer_name="plain numpy")
+            if minerva is not None:
+                peer = 1e3 * statistics.median(minerva.taken[1:])
+                table.row(what, "ms", taken, goal=goal, peer=peer, peer_name="minerva-lib's C")
+        table.row("reading the planes once", "ms", reading)
+    if minerva is not None:
+        minerva.close()
     channels = [ChannelRendering(WINDOW, (*color, 255)) for color in COLORS["primary colours"]]
     composite, plain = table.seconds(
         lambda: composite_minerva(planes, channels, out=out),

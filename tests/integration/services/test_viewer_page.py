@@ -232,7 +232,7 @@ def test_light_and_dark_and_small_screens(open_page: Callable[..., Page]) -> Non
     assert browser.run("return getComputedStyle(document.body).backgroundColor") == colors[0]
     size = browser.driver.get_window_size()
     try:
-        browser.driver.set_window_size(520, 900)
+        browser.driver.set_window_size(400, 900)
         browser.wait(
             lambda: browser.run("return document.querySelector('#panel').getBoundingClientRect().top > 300"),
             "the panel below",
