@@ -112,7 +112,10 @@ def load(
 
 
 def overload(host: str, port: int, path: str, *, connections: int, seconds: float) -> dict[int, list[float]]:
-    """Return the times of answers by their status, of so many connections at once, all in this process."""
+    """Return the times of answers by their status, of so many connections at once, all in this process.
+
+    Who is refused asks again after a second, as the answers say.
+    """
     times: dict[int, list[float]] = {}
 
     async def ask(end: float) -> None:
@@ -123,6 +126,8 @@ def overload(host: str, port: int, path: str, *, connections: int, seconds: floa
             found = _LENGTH.search(head)
             await reader.readexactly(int(found[1]) if found else 0)
             times.setdefault(int(head[9:12]), []).append(time.perf_counter() - began)
+            if head[9:12] == b"503":
+                await asyncio.sleep(1)
         writer.close()
 
     async def all_at_once() -> None:

@@ -67,13 +67,13 @@ class HeavyWork:
         ahead = len(self._waiting)
         # Who could only be refused after waiting is told so now
         if ahead >= self._queue_length or (ahead + 1) * self._seconds / self._places > self._patience:
-            raise Refusal(503, "the server has as much work as it can do now; ask again in a moment", AGAIN)
+            raise self._busy()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             await asyncio.wait_for(turn, self._patience)
         except (asyncio.TimeoutError, asyncio.CancelledError) as error:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._give_place()
             elif turn in self._waiting:
                 self._waiting.remove(turn)
@@ -83,9 +83,17 @@ class HeavyWork:
 
     def _work_ended(self, done: asyncio.Future[R], seconds: float) -> None:
         self._seconds += SMOOTHING * (seconds - self._seconds)
+        while self._waiting and len(self._waiting) * self._seconds / self._places > self._patience:
+            late = self._waiting.pop()
+            if not late.done():
+                late.set_exception(self._busy())
         self._give_place()
         if not done.cancelled():
             done.exception()  # so that work whose client has gone does not warn
+
+    @staticmethod
+    def _busy() -> Refusal:
+        return Refusal(503, "the server has as much work as it can do now; ask again in a moment", AGAIN)
 
     def _give_place(self) -> None:
         while self._waiting:

@@ -32,6 +32,8 @@ _NUMBERS = {"none": 0, "gzip": 2, "lz4": 4, "jpeg": 5}
 _TOLD = {"none": "No compression", "gzip": "gzip compression", "lz4": "LZ4 compression", "jpeg": "jpeg compression"}
 _FORMS = {number: name for name, number in _NUMBERS.items()}
 LZ4_ACCELERATION = 4  # noisy pictures hardly shrink; trying hard costs a third of the speed of writing them
+SAMPLE, SMALLEST_SAMPLED = 4096, 16384
+NOISE = 0.97  # of its length, to which a sample of bytes that are kept as they are shrinks at best
 JPEG_QUALITY = 80
 
 
@@ -72,15 +74,28 @@ class Compression:
         """Return a contiguous (Z, Y, X) block as it is stored, with its header."""
         plain = block.reshape(-1).view(np.uint8)
         if self.form == "lz4":
-            body: bytes = lz4.compress(plain, LZ4_ACCELERATION)
+            parts = _lz4(plain)
         elif self.form == "gzip":
-            body = gzip.compress(plain.tobytes(), 6 if self.level < 0 else self.level, mtime=0)
+            parts = [gzip.compress(plain.tobytes(), 6 if self.level < 0 else self.level, mtime=0)]
         elif self.form == "jpeg":
-            body = jpeg_bytes(plain.reshape(-1, width), JPEG_QUALITY if self.level < 0 else self.level)
+            parts = [jpeg_bytes(plain.reshape(-1, width), JPEG_QUALITY if self.level < 0 else self.level)]
         else:
-            body = plain.tobytes()
-        digest = xxhash.xxh3_64_intdigest(body)
-        return b"".join((_HEADER.pack(_NUMBERS[self.form], digest), body))
+            parts = [plain.data]
+        digest = xxhash.xxh3_64()
+        for part in parts:
+            digest.update(part)
+        return b"".join((_HEADER.pack(_NUMBERS[self.form], digest.intdigest()), *parts))
+
+
+def _lz4(plain: npt.NDArray[np.uint8]) -> list[bytes | memoryview]:
+    """Return the length and the LZ4 block of some bytes; noise, which does not shrink, as the block that is a copy."""
+    if plain.size >= SMALLEST_SAMPLED:
+        middle = plain.size // 2
+        if len(lz4.compress(plain[middle : middle + SAMPLE], LZ4_ACCELERATION)) > NOISE * SAMPLE:
+            more, last = divmod(plain.size - 15, 255)
+            literals = b"\xf0" + b"\xff" * more + bytes([last])  # LZ4's way to say how many bytes are copied
+            return [plain.size.to_bytes(4, "little") + literals, plain.data]
+    return [lz4.compress(plain, LZ4_ACCELERATION)]
 
 
 def stored_form(value: memoryview | bytes) -> tuple[str, memoryview]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import struct
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ._voxel_requests import VoxelRequest
 
 SLAB = 4 << 20
+ENCODED_AT_ONCE = 2
 _BLOCK_HEADER = struct.Struct("<iiii")
 _running: set[asyncio.Future[Any]] = set()
 
@@ -167,7 +169,7 @@ async def post_voxels(request: Request, uuid: str, name: str, keyword: str, part
 async def _encoded_body(
     request: Request, uuid: str, name: str, roi: str, box: Box, nbytes: int
 ) -> list[tuple[bytes, bytes]]:
-    """Read a volume, and make blocks of each layer while the next one comes."""
+    """Read a volume, and make blocks of layers while the next ones come."""
     store = context_of(request).store
     with store.reading(uuid, name) as place:
         instance = place.instance
@@ -175,7 +177,7 @@ async def _encoded_body(
     layer_bytes = nbytes // box.size.z * instance.block.z
     layers = max(1, SLAB // layer_bytes)
     blocks: list[tuple[bytes, bytes]] = []
-    pending: asyncio.Future[list[tuple[bytes, bytes]]] | None = None
+    pending: deque[asyncio.Future[list[tuple[bytes, bytes]]]] = deque()
     z, taken = box.offset.z, 0
     buffer, filled = np.empty(min(layers * layer_bytes, nbytes), np.uint8), 0
     try:
@@ -188,21 +190,22 @@ async def _encoded_body(
                 filled += len(part)
                 view = view[len(part) :]
                 if filled == len(buffer):
-                    if pending is not None:
-                        blocks += await pending
+                    if len(pending) == ENCODED_AT_ONCE:
+                        blocks += await pending.popleft()
                     depth = len(buffer) // layer_bytes * instance.block.z
                     slab = Box(Point(box.offset.x, box.offset.y, z), Point(box.size.x, box.size.y, depth))
-                    pending = asyncio.ensure_future(run_heavy(request, _encode, instance, slab, buffer, region))
+                    work = run_heavy(request, _encode, instance, slab, buffer, region)
+                    pending.append(asyncio.ensure_future(work))
                     z += depth
                     left = nbytes - taken + len(view)
                     buffer, filled = np.empty(min(layers * layer_bytes, left), np.uint8), 0
         if taken != nbytes:
             raise InvalidInputError(f"{nbytes} bytes of voxels expected, got {taken}")
-        if pending is not None:
-            blocks += await pending
+        while pending:
+            blocks += await pending.popleft()
     finally:
-        if pending is not None and not pending.done():
-            pending.cancel()
+        for left_over in pending:
+            left_over.cancel()
     return blocks
 
 

@@ -206,9 +206,10 @@ def to_bytes(pixels: npt.NDArray[Any], levels: ChannelLevels) -> npt.NDArray[np.
     kind, width = pixels.dtype.kind, pixels.dtype.itemsize
     if kind in "iu" and 1 << (8 * width) <= pixels.size:  # fewer values than pixels: look them up
         unsigned = np.dtype(f"u{width}")
-        every = np.arange(1 << (8 * width), dtype=unsigned).view(pixels.dtype)
-        found: npt.NDArray[np.uint8] = _scaled(every, levels)[pixels.view(unsigned)]
-        return found
+        table = _scaled(np.arange(1 << (8 * width), dtype=unsigned).view(pixels.dtype), levels)
+        if width == 1:  # several times as fast as numpy's way of looking up
+            return np.frombuffer(pixels.tobytes().translate(table.tobytes()), np.uint8).reshape(pixels.shape)
+        return np.take(table, pixels.view(unsigned))
     return _scaled(pixels, levels)
 
 

@@ -59,6 +59,7 @@ class PendingPixels:
             if nbytes > room.f_bavail * room.f_frsize:
                 raise OSError(errno.ENOSPC, "no space left on device")
             os.posix_fallocate(file, 0, nbytes)
+            os.fsync(file)
         except (OSError, OverflowError) as error:
             path.unlink(missing_ok=True)
             raise DiskFullError(f"there is no room for {nbytes} bytes of pixels") from error
@@ -96,7 +97,7 @@ class PendingPixels:
         rows_at_once = max(1, CHUNK // row_bytes)
         coming = self._dtype.newbyteorder(">" if big_endian else "<")
         count = 0
-        with self._locked(fcntl.LOCK_SH) as file:
+        with self._written() as file:
             for plane in box.planes:
                 for first in range(0, region.height, rows_at_once):
                     rows = min(rows_at_once, region.height - first)
@@ -115,7 +116,7 @@ class PendingPixels:
         """Write a whole plane, (Y, X)."""
         if pixels.shape != (self.description.size_y, self.description.size_x):
             raise InvalidInputError(f"the plane is {pixels.shape[::-1]}, not {self.description.sizes[:2]} pixels")
-        with self._locked(fcntl.LOCK_SH) as file:
+        with self._written() as file:
             _write_fully(file, _bytes_of(pixels.astype(self._dtype)), self._offset(plane, 0))
 
     def read(self, plane: PlaneIndex, region: Region) -> npt.NDArray[np.generic]:
@@ -148,6 +149,15 @@ class PendingPixels:
         of = self.description
         index = (((plane.t * of.size_c + plane.c) * of.size_z + plane.z) * of.size_y + row) * of.size_x
         return index * self._dtype.itemsize
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[int]:
+        """Give the file to write to beside other writers; what was written is on disk once the block has ended."""
+        with self._locked(fcntl.LOCK_SH) as file:
+            try:
+                yield file
+            finally:
+                os.fdatasync(file)
 
     @contextlib.contextmanager
     def _locked(self, how: int) -> Iterator[int]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KILLS = int(os.environ.get("IJ_OMERO_KILLS", "3"))
 CLIENTS, SIDE = 64, 16
+PATIENCE = 3600  # seconds; a long form may be stopped for a while and go on
 SERVER = """
 import functools, sys
 from ij_omero.services import serve
@@ -73,7 +74,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) 
 
             def write(place: int, address: str = address, enough: threading.Event = enough) -> None:
                 nonlocal counter
-                with DvidClient(address, seconds=20) as client:
+                with DvidClient(address, seconds=PATIENCE) as client:
                     while True:
                         counter += 1
                         number = sent[place] = counter
@@ -89,7 +90,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) 
 
             with ThreadPoolExecutor(4) as pool:
                 works = [pool.submit(write, place) for place in range(4)]
-                assert enough.wait(60)
+                assert enough.wait(PATIENCE)
                 threading.Event().wait(generator.uniform(0, 0.05))
                 os.killpg(process.pid, signal.SIGKILL)
                 for work in works:

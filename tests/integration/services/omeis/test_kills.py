@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KILLS = int(os.environ.get("IJ_OMERO_KILLS", "3"))
 SIZE = 4096
+PATIENCE = 3600  # seconds; a long form may be stopped for a while and go on
 SERVER = """
 import sys
 from pathlib import Path
@@ -56,14 +57,17 @@ class Client(threading.Thread):
         self.finished: dict[str, bytes] = {}
         self.files: dict[str, bytes] = {}
         self.enough = threading.Event()
+        self.refused = ""
 
     def run(self) -> None:
         generator = random.Random(self._seed)  # noqa: S311  pixels
-        with httpx.Client(timeout=60) as client:
+        with httpx.Client(timeout=PATIENCE) as client:
 
             def ask(files: dict[str, object] | None = None, **given: object) -> str:
                 answer = client.post(self._address, data=given, files=files)  # type: ignore[arg-type]
-                assert answer.status_code == 200, answer.text
+                if answer.status_code != 200:
+                    self.refused = f"{given}: {answer.status_code} {answer.text}"
+                    raise httpx.HTTPError(self.refused)
                 return answer.text.strip()
 
             try:
@@ -81,31 +85,40 @@ class Client(threading.Thread):
                 self.enough.set()
 
 
+def check(address: str, clients: list[Client]) -> None:
+    """Whatever was answered with success is there."""
+    with httpx.Client(timeout=PATIENCE) as asking:
+
+        def read(**given: object) -> bytes:
+            answer = asking.get(address, params={key: str(value) for key, value in given.items()})
+            assert answer.status_code == 200, answer.text
+            return answer.content
+
+        for client in clients:
+            assert client.finished
+            for pixels_id, content in client.finished.items():
+                assert read(Method="GetPixels", PixelsID=pixels_id) == content
+            for file_id, content in client.files.items():
+                assert read(Method="ReadFile", FileID=file_id) == content
+            for pixels_id, content in client.written.items():
+                image_id = read(Method="FinishPixels", PixelsID=pixels_id).decode().strip()
+                assert read(Method="GetPixels", PixelsID=image_id) == content
+
+
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
     generator = random.Random(1)  # noqa: S311  when to kill
+    clients: list[Client] = []
     for turn in range(KILLS):
         with served(tmp_path) as (process, address):
+            check(address, clients)
             clients = [Client(address, 10 * turn + number) for number in range(2)]
             for client in clients:
                 client.start()
-            assert all(client.enough.wait(120) for client in clients)
+            assert all(client.enough.wait(PATIENCE) for client in clients)
             threading.Event().wait(generator.uniform(0, 0.2))
             process.kill()
             for client in clients:
                 client.join()
-        with served(tmp_path) as (_, address):
-
-            def read(address: str = address, **given: object) -> bytes:
-                answer = httpx.get(address, params={key: str(value) for key, value in given.items()}, timeout=60)
-                assert answer.status_code == 200, answer.text
-                return answer.content
-
-            for client in clients:
-                assert client.finished
-                for pixels_id, content in client.finished.items():
-                    assert read(Method="GetPixels", PixelsID=pixels_id) == content
-                for file_id, content in client.files.items():
-                    assert read(Method="ReadFile", FileID=file_id) == content
-                for pixels_id, content in client.written.items():
-                    image_id = read(Method="FinishPixels", PixelsID=pixels_id).decode().strip()
-                    assert read(Method="GetPixels", PixelsID=image_id) == content
+            assert not any(client.refused for client in clients), [client.refused for client in clients]
+    with served(tmp_path) as (_, address):
+        check(address, clients)

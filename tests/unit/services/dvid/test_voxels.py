@@ -457,3 +457,19 @@ def test_planes_of_a_layer_that_is_kept_show_what_is_written_later(dvid: Dvid, u
     after = before.copy()
     after[:16, :16] = 200
     np.testing.assert_array_equal(plane(), after)
+
+
+@pytest.mark.parametrize(("kind", "at_most"), [("noise", 1.01), ("half", 0.6), ("steps", 0.1)])
+def test_blocks_are_sent_as_lz4_whether_they_shrink_or_not(dvid: Dvid, uuid: str, kind: str, at_most: float) -> None:
+    place = dvid.new_instance(uuid, "v", BlockSize="32,32,32")
+    voxels = volume("<u1", 32, 32, 32)
+    if kind == "half":
+        voxels[:20] = 7
+    elif kind == "steps":
+        voxels[...] = np.arange(32)
+    store(dvid, place, voxels)
+    stream = dvid.get(f"{place}/subvolblocks/32_32_32/0_0_0").content
+    length = struct.unpack_from("<i", stream, 12)[0]
+    assert length == len(stream) - 16 <= at_most * voxels.nbytes
+    assert lz4.decompress(stream[16:]) == voxels.tobytes()
+    assert dvid.get(f"{place}/raw/0_1_2/32_32_32/0_0_0").content == voxels.tobytes()
