@@ -20,6 +20,8 @@ IMAGEJ1 = "imagej1:"  # how identifiers of ImageJ 1's commands begin
 ATTACH_TO = "attachToImages"
 DATASETS = "attachToOMERODatasetIDs"
 TITLE = re.compile(r"image\d+")
+# Commands whose own defaults only show something on a screen, or nothing: what makes them leave a table and ROIs.
+_KEEPING = {"imagej1:Analyze Particles...": ("display", "add")}
 _OPTIONS_HELP = (
     "In place of all other settings: what a macro would write, such as sigma=2 stack. "
     "On a command line write sigma:2 stack"
@@ -93,7 +95,9 @@ def _inputs(module: ModuleDescription) -> tuple[ModuleParameter, ...]:
     titles = [one for one in module.inputs if TITLE.fullmatch(one.name) and one.java_type == "java.lang.String"]
     shown = []
     for one in module.inputs:
-        if one.name == "options":
+        if one.name in _KEEPING.get(module.identifier, ()):
+            shown.append(replace(one, default=True))
+        elif one.name == "options":
             shown.append(replace(one, label="", description=_OPTIONS_HELP))
         elif one in titles:
             shown.append(replace(one, java_type="ij.ImagePlus", required=True, default=None, choices=()))

@@ -136,7 +136,7 @@ def install_scripts(
     folder = _namespace_folder(root, namespace)
     wanted = wrapped_modules([] if folders and modules is None else modules, include_interactive=include_interactive)
     carried = dict(environment or server_environment())
-    with _refusals(folder, "Could not create directory"), locked(root):
+    with refusals("Could not create directory", folder), locked(root):
         old = Record.read(folder)
         if old is None and folder.exists() and not force:
             raise ScriptsExistError(
@@ -158,12 +158,8 @@ def update_scripts(
 
     Parameters
     ----------
-    omerodir, namespace
-        As for `install_scripts`.
-    force
-        Remove also scripts that were changed after they were written.
-    dry_run
-        Only say what would be done.
+    omerodir, namespace, force, dry_run
+        As for `remove_scripts`.
 
     Raises
     ------
@@ -172,7 +168,7 @@ def update_scripts(
     """
     root = scripts_folder(omerodir)
     folder = _namespace_folder(root, namespace)
-    with _refusals(folder, "cannot update"), locked(root):
+    with refusals("cannot update", folder), locked(root):
         old = Record.read(folder) or Record()
         intact = {
             identifier
@@ -190,15 +186,23 @@ def source_folders(omerodir: Path | str, *, namespace: str = NAMESPACE) -> tuple
 
 
 @contextlib.contextmanager
-def _refusals(folder: Path, what: str) -> Iterator[None]:
-    """Say what the operating system refuses in this package's own words."""
+def refusals(what: str, folder: Path, left: str = "nothing was changed") -> Iterator[None]:
+    """Say what the operating system refuses in this package's own words.
+
+    Parameters
+    ----------
+    what, folder
+        What could not be done, and where.
+    left
+        What became of the rest.
+    """
     try:
         yield
     except OSError as error:
         if isinstance(error, IJOmeroError):
             raise
         raise ScriptsFolderNotWritableError(
-            f"{what}: {folder} ({error.strerror or error}); nothing was changed. "
+            f"{what}: {folder} ({error.strerror or error}); {left}. "
             "Run as the user who owns the server's files, with space left on the disk"
         ) from error
 
@@ -271,7 +275,7 @@ def remove_scripts(
     """
     root = scripts_folder(omerodir)
     folder = _namespace_folder(root, namespace)
-    with locked(root):
+    with refusals("cannot remove scripts", folder, "remove again"), locked(root):
         record = Record.read(folder)
         if record is None:
             return InstallReport()
@@ -285,13 +289,7 @@ def remove_scripts(
                 continue  # somebody removed it, or put a folder in its place
             (kept if changed and not force else removed).append(name)
         if not dry_run:
-            try:
-                _remove(root, folder, record, removed, kept)
-            except OSError as error:
-                raise ScriptsFolderNotWritableError(
-                    f"cannot remove scripts from {folder} ({error.strerror or error}); "
-                    "run as the user who owns the server's files, and remove again"
-                ) from error
+            _remove(root, folder, record, removed, kept)
         return InstallReport(removed=_listed(namespace, removed), kept=_listed(namespace, kept))
 
 

@@ -289,6 +289,8 @@ def _message(module: WrappedModule, progress: _Progress, runs: int, limit: float
     ]
     said = ", ".join(part for part in made if part)
     lines = [f"{module.title}: {count}{': ' * bool(said)}{said}.", *values]
+    if progress.done and not (said or values):
+        lines.append("It left no image, table, ROIs or values; other settings may.")
     lines += [f"Failed: {what}: {why}" for what, why in progress.failed.items()]
     if progress.skipped:
         lines.append(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ij_omero.errors import InvalidInputError, ScriptError
 
-from ._installing import ScriptsFolderNotWritableError, scripts_folder
+from ._installing import refusals, scripts_folder
 from ._record import Record, digest, locked
 
 FOLDER = "ImageJ.app"
@@ -71,7 +71,7 @@ def install_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | Non
     if dry_run:
         return target
     base = cache_dir()
-    try:
+    with refusals("Could not create directory", target):
         jars = embedded_class_path(find_java())
         with locked(lib):
             scratch = Path(tempfile.mkdtemp(prefix=f".{FOLDER}.", suffix=".part", dir=lib))
@@ -93,13 +93,6 @@ def install_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | Non
             except BaseException:
                 shutil.rmtree(scratch, ignore_errors=True)
                 raise
-    except OSError as error:
-        if isinstance(error, ScriptError):
-            raise
-        raise ScriptsFolderNotWritableError(
-            f"Could not create directory: {target} ({error.strerror or error}); nothing was changed. "
-            "Run as the user who owns the server's files, with space left on the disk"
-        ) from error
     return target
 
 
@@ -121,17 +114,12 @@ def remove_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | None
     record = Record.read(target)
     if record is None or dry_run:
         return target if record else None
-    try:
-        with locked(lib):
-            for name in record.files:
-                (target / name).unlink(missing_ok=True)
-            (target / ".ij_omero.json").unlink()
-            for folder, _, _ in sorted(os.walk(target), reverse=True):
-                # what somebody else put there stays, with its folder
-                if not any(Path(folder).iterdir()):
-                    Path(folder).rmdir()
-    except OSError as error:
-        raise ScriptsFolderNotWritableError(
-            f"cannot remove {target} ({error.strerror or error}); run as the user who owns the server's files"
-        ) from error
+    with refusals("cannot remove", target, "remove again"), locked(lib):
+        for name in record.files:
+            (target / name).unlink(missing_ok=True)
+        (target / ".ij_omero.json").unlink()
+        for folder, _, _ in sorted(os.walk(target), reverse=True):
+            # what somebody else put there stays, with its folder
+            if not any(Path(folder).iterdir()):
+                Path(folder).rmdir()
     return target

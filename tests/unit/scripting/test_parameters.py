@@ -3,48 +3,79 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ij_omero.errors import InvalidInputError
-from ij_omero.imagej import ModuleParameter
-from ij_omero.scripting._description import WrappedModule
+from ij_omero.imagej import ModuleDescription, ModuleParameter
+from ij_omero.scripting._description import WrappedModule, wrap
 from ij_omero.scripting._modules import options_of_a_form
 from ij_omero.scripting._parameters import ScriptParameter, script_parameters
 from ij_omero.scripting._types import Kind, Role, omero_type
-from ij_omero.scripting._values import module_value
+from ij_omero.scripting._values import module_value, rtype_of
 
-# The map of imagej-omero (its OMEROServiceTest), with lists for arrays and sets and texts for maps.
-TYPE_MAP = {
-    "boolean": Kind.BOOL,
-    "java.lang.Boolean": Kind.BOOL,
-    "int": Kind.INT,
-    "java.lang.Integer": Kind.INT,
-    "long": Kind.LONG,
-    "java.lang.Long": Kind.LONG,
-    "float": Kind.FLOAT,
-    "java.lang.Float": Kind.FLOAT,
-    "double": Kind.DOUBLE,
-    "java.lang.Double": Kind.DOUBLE,
-    "byte": Kind.STRING,
-    "java.lang.Short": Kind.STRING,
-    "char": Kind.STRING,
-    "java.lang.String": Kind.STRING,
-    "java.io.File": Kind.STRING,
-    "java.math.BigInteger": Kind.STRING,
-    "org.scijava.util.ColorRGB": Kind.STRING,
-    "java.util.Date": Kind.STRING,
-    "int[]": Kind.LIST,
-    "java.lang.String[]": Kind.LIST,
-    "java.util.List": Kind.LIST,
-    "java.util.Set": Kind.LIST,
+DOCS = Path(__file__).parents[3] / "docs" / "scripts.md"
+# What the docs call by their short names.
+PACKAGES = {
+    "java.lang": "Boolean Integer Long Float Double String",
+    "java.io": "File",
+    "java.math": "BigInteger BigDecimal",
+    "java.util": "Date List Collection Set Map",
+    "org.scijava.util": "ColorRGB TreeNode",
+    "org.scijava.table": "GenericTable DoubleTable",
+    "net.imagej": "Dataset ImgPlus",
+    "net.imagej.display": "DatasetView ImageDisplay",
+    "net.imagej.table": "TableDisplay",
+    "net.imagej.roi": "ROITree",
+    "net.imglib2.roi": "MaskPredicate",
+    "ij": "ImagePlus",
+    "ij.gui": "Overlay Roi",
+    "ij.measure": "ResultsTable",
+}
+SAMPLES: dict[str, Any] = {
+    "RBool": True,
+    "RInt": 7,
+    "RLong": 7,
+    "RFloat": 0.5,
+    "RDouble": 0.5,
+    "RString": "text",
+    "RList": [1, 2],
+    "RMap": {"a": 1},
 }
 
 
-@pytest.mark.parametrize(("java_type", "kind"), TYPE_MAP.items())
-def test_plain_types(java_type: str, kind: Kind) -> None:
-    assert omero_type(java_type).kind is kind
-    assert omero_type(java_type).role is Role.VALUE
+def documented() -> list[tuple[str, str, str]]:
+    """Return (Java's type, the script's input, its output) for each type in the docs' table of types."""
+    names = {short: f"{package}.{short}" for package, shorts in PACKAGES.items() for short in shorts.split()}
+    table = (
+        DOCS.read_text(encoding="utf-8").partition("## What stands for what")[2].partition("\n\nA parameter with")[0]
+    )
+    rows = []
+    for line in table.splitlines():
+        if line.startswith("| ") and not line.startswith("| Java"):
+            java, given, told, _ = (cell.strip() for cell in line.strip("|").split("|"))
+            shorts = re.findall(r"`(\w+)`", java) + ["int[]"] * ("arrays" in java)
+            rows += [(names.get(short, short), given, told) for short in shorts]
+    return rows
+
+
+def test_the_docs_tell_of_every_type() -> None:
+    told = {java for java, _, _ in documented()}
+    assert told >= {"boolean", "int", "long", "float", "double", "byte", "short", "char", "int[]"}
+    assert {java.rpartition(".")[2] for java in told} >= {one for names in PACKAGES.values() for one in names.split()}
+
+
+@pytest.mark.parametrize(("java_type", "given", "told"), documented())
+def test_types_are_as_the_docs_say(java_type: str, given: str, told: str) -> None:
+    (taken,) = [one for one in shown(ModuleParameter("it", java_type)).values() if one.source == "it"]
+    assert taken.kind.value == given
+    module = WrappedModule("m", "M", outputs=(ModuleParameter("it", java_type),))
+    (made,) = [one for one in script_parameters(module).outputs if one.source == "it"]
+    assert f"R{made.kind.value}" == told
+    assert type(rtype_of(SAMPLES[told], made.kind)).__name__ == f"{told}I"
 
 
 @pytest.mark.parametrize(
@@ -163,6 +194,12 @@ def test_order_is_kept_whatever_their_number() -> None:
 )
 def test_options_can_be_written_without_equals_signs(written: str, read: str) -> None:
     assert options_of_a_form(written) == read
+
+
+def test_particles_leave_a_table_and_rois_unless_told_otherwise() -> None:
+    flags = tuple(ModuleParameter(name, "boolean", default=False) for name in ("display", "exclude", "add"))
+    particles = ModuleDescription("imagej1:Analyze Particles...", "Analyze Particles...", (), "imagej1", flags, ())
+    assert [one.default for one in wrap(particles).inputs] == [True, False, True]
 
 
 def test_messages_are_left_out() -> None:
