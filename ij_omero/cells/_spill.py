@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import logging
+import mmap
 import os
 import shutil
 import struct
@@ -74,6 +76,7 @@ class CellSpill:
         try:
             self._values = _ValueReader(folder.cells)
             self._read_digests()
+            self._values.give_back()
         except OSError as error:
             self._env.close()
             raise error if isinstance(error, StorageError) else storage_error(error, folder.path) from error
@@ -250,6 +253,7 @@ class CellSpill:
                 self._reopen()
                 with self._env.begin(write=True) as transaction:
                     work(transaction)
+            self._values.give_back()
             for index, digest in digests.items():
                 if digest is None:
                     self.digests.pop(index, None)
@@ -353,13 +357,17 @@ class _ValueReader:
     def __init__(self, file: Path) -> None:
         self._handle = os.open(file, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         stat = os.fstat(self._handle)
-        self._start = 0
+        self._start = self._size = 0
         with contextlib.suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
             for line in maps:
                 addresses, _, offset, device, inode, *_ = line.split()
                 major, minor = (int(part, 16) for part in device.split(":"))
                 if int(inode) == stat.st_ino and os.makedev(major, minor) == stat.st_dev and int(offset, 16) == 0:
-                    self._start = int(addresses.partition("-")[0], 16)
+                    self._start, end = (int(address, 16) for address in addresses.split("-"))
+                    self._size = end - self._start
+        if self._start:
+            self._advise = ctypes.CDLL(None).madvise
+            self._advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
     def read(self, value: Any, out: npt.NDArray[Any]) -> bool:
         """Read a value that lies in the map into a contiguous array; False where the file ends before it does."""
@@ -369,7 +377,18 @@ class _ValueReader:
             return True
         # not `mapped.ctypes.data`, which takes ten times as long
         address: int = mapped.__array_interface__["data"][0]
-        return os.preadv(self._handle, [out.data], address - self._start) == out.nbytes
+        whole = os.preadv(self._handle, [out.data], address - self._start) == out.nbytes
+        first = address - address % mmap.PAGESIZE
+        self._advise(first, address + mapped.nbytes - first, mmap.MADV_DONTNEED)
+        return whole
+
+    def give_back(self) -> None:
+        """Let the map count as this process's memory no more.
+
+        LMDB looks at the first page of each value, and Linux maps all that lies beside it in the system's memory.
+        """
+        if self._start:
+            self._advise(self._start, self._size, mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         """Close the file; twice is allowed."""

@@ -7,7 +7,8 @@ import json
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import lmdb
 import numpy as np
@@ -25,9 +26,6 @@ from ij_omero.errors import (
 )
 from ij_omero.model import PixelType, Region
 from tests._cells import P0, ArraySource, describe
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ADDRESS = "omero://omero.example.org/image/42"
 
@@ -288,3 +286,26 @@ def test_a_disk_that_fails_once_costs_nothing(tmp_path: Path, monkeypatch: pytes
     with recover_edits(edit.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None) as again:
         assert again.read(P0, Region(0, 0, 64, 1)).tolist() == [[1] * 16 + [2] * 48]
         assert (again.read(P0, Region(0, 16, 64, 16)) == 3).all()
+
+
+def test_edits_on_disk_do_not_count_as_memory(tmp_path: Path) -> None:
+    def mapped() -> int:
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        return int(status["RssFile"].split()[0]) << 10
+
+    cell, count = 512 << 10, 48
+    source = ArraySource(describe(512, 512 * count), tile=(512, 512))
+    options: dict[str, Any] = {"bound": 2 * cell, "autosave": None}
+    cells = CellCache(source, spill=tmp_path, cell_shape=(512, 512), **options)
+    before = mapped()
+    for value in (1, 2):  # the second time over what is on disk already
+        for index in range(count):
+            cells.write(*cells.grid.locate(index), value)
+        cells.autosave()
+    assert all((cells.cell(index) == 2).all() for index in range(count))
+    assert mapped() - before < 4 * cell
+    cells.close()
+    assert cells.edit_id
+    with recover_edits(cells.edit_id, source, root=tmp_path, **options) as recovered:
+        assert len(recovered.dirty_cells()) == count
+        assert mapped() - before < 4 * cell
