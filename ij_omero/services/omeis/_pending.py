@@ -53,7 +53,8 @@ class PendingPixels:
             There is not that much.
         """
         nbytes = math.prod(description.sizes) * description.pixel_type.bytes_per_pixel
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        # what may be there already was left by a server that was killed before anybody was told of its id
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             room = os.fstatvfs(file)
             if nbytes > room.f_bavail * room.f_frsize:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pytest
+
 KILLS = int(os.environ.get("IJ_OMERO_KILLS", "3"))
 CLIENTS, SIDE = 64, 16
 PATIENCE = 3600  # seconds; a long form may be stopped for a while and go on
@@ -59,7 +61,10 @@ def block(number: int) -> bytes:
     return np.full(SIDE**3, number, "<u4").tobytes()
 
 
-def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ij_omero.stores._web_server.ATTEMPTS", 0)  # nobody comes back after a kill
     folder = tmp_path / "store"
     store = VoxelStore(folder)
     root = store.new_repo("drill")

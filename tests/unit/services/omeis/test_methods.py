@@ -580,3 +580,12 @@ def test_figures_and_pictures_do_not_depend_on_how_wide_pixels_are(call: Caller)
         picture = call.bytes("Composite", theZ=1, theT=0, GrayChannel="0,10,90,0.7", Format="PNG", **of)
         told.setdefault("Composite", set()).add(picture)
     assert {method: len(different) for method, different in told.items()} == dict.fromkeys(told, 1)
+
+
+def test_pixels_are_made_where_a_killed_server_left_a_file(call: Caller, tmp_path: Path) -> None:
+    (tmp_path / "omeis" / "Pixels" / "1").write_bytes(b"left over")
+    pixels_id = call.text("NewPixels", Dims="2,2,1,1,1,2")
+    content = bytes(range(8))
+    assert call.text("SetPixels", content, PixelsID=pixels_id) == "4"
+    image_id = call.text("FinishPixels", PixelsID=pixels_id)
+    assert call.bytes("GetPixels", PixelsID=image_id) == content
