@@ -244,6 +244,7 @@ def refusals(loaded: Loaded, floor: dict[str, float]) -> None:
     heavy = f"{loaded.node}/arb/0_0_0/4000_4000_2000/0_4000_0/20/jpg"
     found = overload(loaded.host, loaded.port, f"{heavy}?throttle=true", connections=32, seconds=seconds)
     told(loaded, "refused: throttled requests, 32 connections", found)
+    overload(loaded.host, loaded.port, heavy, connections=400, seconds=2 * seconds)  # until it knows what it can do
     found = overload(loaded.host, loaded.port, heavy, connections=400, seconds=5 * seconds)
     told(loaded, "refused: more work than can wait, 400 connections", found)
 

@@ -44,7 +44,12 @@ def dvid_command() -> None:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer.")
 @click.option("--cache", type=click.IntRange(0), default=256, show_default=True, help="MB of answers that each keeps.")
 @click.option("--read-only", is_flag=True, help="Refuse everything but reading.")
-def serve_command(folder: Path, host: str, port: int, workers: int, cache: int, read_only: bool) -> None:
+@click.option(
+    "--grid", "grids", multiple=True, metavar="NAME=ADDRESS", help="A precomputed volume, for GridStore=NAME."
+)
+def serve_command(
+    folder: Path, host: str, port: int, workers: int, cache: int, read_only: bool, grids: tuple[str, ...]
+) -> None:
     """Serve the store in FOLDER until Ctrl-C; it is made where there is none.
 
     A token that clients must send is taken from the environment: IJ_OMERO_TOKEN.
@@ -56,7 +61,7 @@ def serve_command(folder: Path, host: str, port: int, workers: int, cache: int, 
         from ij_omero.services.dvid import Limits, VoxelStore, make_app
     VoxelStore(folder).close()  # says now that the folder cannot be used
     settings = ServiceSettings(host, os.environ.get(TOKEN_VARIABLE) or None)
-    limits = Limits(cache=cache * 1_000_000, read_only=read_only)
+    limits = Limits(cache=cache * 1_000_000, read_only=read_only, grids=dict(_setting(grid) for grid in grids))
 
     def ready(address: str) -> None:
         click.echo(address)

@@ -40,7 +40,7 @@ def serve_command(
     token_file: Path | None,
     login: Login,
 ) -> None:
-    """Serve the images of STORE until Ctrl-C: as OMEIS, in the viewer's page, and volumes by DVID's interface.
+    """Serve the images of STORE until Ctrl-C: as OMEIS, by DVID's interface, and in the viewer's page.
 
     STORE is a folder of images, ~/images unless given, or an OMERO.server (omero://host). What belongs to the
     interfaces alone is kept beside a folder, in STORE.omeis and STORE.dvid.

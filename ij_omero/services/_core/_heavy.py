@@ -82,7 +82,7 @@ class HeavyWork:
             raise Refusal(503, f"no place came free within {self._patience:g} s; ask again later", AGAIN) from None
 
     def _work_ended(self, done: asyncio.Future[R], seconds: float) -> None:
-        self._seconds += SMOOTHING * (seconds - self._seconds)
+        self._seconds = self._seconds + SMOOTHING * (seconds - self._seconds) if self._seconds else seconds
         while self._waiting and len(self._waiting) * self._seconds / self._places > self._patience:
             late = self._waiting.pop()
             if not late.done():

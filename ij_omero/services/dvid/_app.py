@@ -31,8 +31,9 @@ def dvid_part(folder: str | Path, limits: Limits | None = None, images: ImageSto
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        store = VoxelStore(folder, images)
-        app.state.dvid = Context(store, limits or Limits())
+        bounds = limits or Limits()
+        store = VoxelStore(folder, images, bounds.grids)
+        app.state.dvid = Context(store, bounds)
         try:
             yield
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from starlette.responses import JSONResponse, Response
@@ -17,7 +17,7 @@ from ._layers import LayerCache
 from ._throttle import MOST, Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -53,12 +53,15 @@ class Limits:
         Bytes of bodies that each process holds at once.
     read_only
         Whether everything but reading is refused.
+    grids
+        Precomputed volumes by the names that instances may be made over; see `VoxelStore`.
     """
 
     request: int = 1 << 30
     cache: int = 256 << 20
     bodies: int = 1 << 30
     read_only: bool = False
+    grids: Mapping[str, str] = field(default_factory=dict)
 
 
 class Context:

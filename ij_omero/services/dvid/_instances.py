@@ -39,6 +39,8 @@ class Instance:
         Its name, its type, its own UUID, and the UUID of the version that it was made at.
     versioned
         Whether each version has its own data; else all share the root's.
+    grid_store, scale_level
+        The precomputed volume, and its scale, that it shows; empty where it has voxels of its own.
     """
 
     number: int
@@ -55,6 +57,8 @@ class Instance:
     background: int = 0
     min_point: Point | None = None
     max_point: Point | None = None
+    grid_store: str = ""
+    scale_level: int = 0
 
     @property
     def voxels(self) -> VoxelType:
@@ -123,8 +127,8 @@ class Instance:
             "MinIndex": corners and list(block_of(corners[0], self.block)),
             "MaxIndex": corners and list(block_of(corners[1], self.block)),
             "Background": self.background,
-            "GridStore": "",
-            "ScaleLevel": 0,
+            "GridStore": self.grid_store,
+            "ScaleLevel": self.scale_level,
         }
 
     def metadata(self, extents: Box | None) -> dict[str, Any]:
@@ -171,10 +175,6 @@ def make_instance(number: int, uuid: str, root: str, settings: Mapping[str, Any]
         raise InvalidInputError(f'cannot use reserved name "{name}"')
     if not _NAME.fullmatch(name) or not name.isprintable():
         raise InvalidInputError("a data name has up to 200 printable characters, no spaces and none of / ? # : % \\")
-    if given.get("gridstore"):
-        raise InvalidInputError(
-            f"bad store ({str(given['gridstore'])[:80]}) designated for GridStore: this server has no such stores"
-        )
     made = Instance(number, name, typename, uuid, root, **_values(given, typename))
     if typename in VOXEL_TYPES and made.compression.form == "jpeg" and VOXEL_TYPES[typename].nbytes != 1:
         raise InvalidInputError("only voxels of 1 byte can be stored as JPEG; use lz4, gzip or none")
@@ -215,7 +215,9 @@ def _values(given: Mapping[str, Any], typename: str) -> dict[str, Any]:
         if key in text:
             found[name] = parse_point(text[key], key, ",")
     if "scalelevel" in text:
-        parse_whole(text["scalelevel"], "ScaleLevel")
+        found["scale_level"] = parse_whole(text["scalelevel"], "ScaleLevel")
+    if text.get("gridstore"):
+        found["grid_store"] = text["gridstore"]
     return found
 
 

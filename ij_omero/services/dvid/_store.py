@@ -17,6 +17,8 @@ from ij_omero.errors import AccessDeniedError, InvalidInputError
 
 from ._catalogue import Catalogue, Repo, changes_of, next_number, put_repo
 from ._database import Database
+from ._geometry import parse_whole
+from ._grids import GridPlace, GridStores
 from ._image_places import StoreImages
 from ._instances import Instance, make_instance
 from ._place import SPANS_KEY, Place, ancestry_of, region_at
@@ -46,6 +48,8 @@ class VoxelStore:
         Made where it is not there.
     images
         A store whose images are shown as repositories too, which are only read; it stays its owner's.
+    grids
+        Folders or addresses of precomputed volumes by the names that instances may be made over (GridStore).
 
     Raises
     ------
@@ -53,9 +57,12 @@ class VoxelStore:
         The folder cannot be used.
     """
 
-    def __init__(self, folder: str | Path, images: ImageStore | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, images: ImageStore | None = None, grids: Mapping[str, str] | None = None
+    ) -> None:
         self._database = Database(Path(folder).expanduser().absolute())
         self._images = None if images is None else StoreImages(images)
+        self._grids = GridStores(grids or {})
         self._catalogue: Catalogue | None = None
 
     @property
@@ -143,7 +150,11 @@ class VoxelStore:
         catalogue = self.catalogue(transaction)
         repo, node = catalogue.find(uuid)
         instance = repo.instance(name)
-        return Place(transaction, repo, node, instance, ancestry_of(repo, node, instance), catalogue.changes)
+        ancestry = ancestry_of(repo, node, instance)
+        if instance.grid_store:
+            volume = self._grids.volume(instance.grid_store, instance.scale_level)
+            return GridPlace(transaction, repo, node, instance, ancestry, catalogue.changes, volume)
+        return Place(transaction, repo, node, instance, ancestry, catalogue.changes)
 
     @contextmanager
     def writing(self, uuid: str, name: str, endpoint: str = "raw") -> Iterator[Place]:
@@ -157,6 +168,7 @@ class VoxelStore:
         self._require_own(uuid)
         with self._database.writing() as transaction:
             place = self._place(transaction, uuid, name)
+            require_own_voxels(place.instance, endpoint)
             require_open(place.node, place.instance, endpoint)
             yield place
             place.values(BLOCKS).note_write()
@@ -258,11 +270,23 @@ class VoxelStore:
         with self._editing(uuid) as (transaction, _, repo, node):
             if node.locked:
                 raise AccessDeniedError(f"New data instance cannot be created on locked node {node.uuid}")
-            made = make_instance(next_number(transaction, kind=b"i"), new_uuid(), node.uuid, settings)
+            made = make_instance(next_number(transaction, kind=b"i"), new_uuid(), node.uuid, self._with_grid(settings))
             if made.name in repo.instances:
                 raise InvalidInputError(f'Data named "{made.name}" already exists in repo (root {repo.uuid})')
             repo.instances[made.name] = made
         return made
+
+    def _with_grid(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add to the settings of an instance over a precomputed volume what that is."""
+        given = {str(key).lower(): value for key, value in settings.items()}
+        if not given.get("gridstore"):
+            return settings
+        scale = parse_whole(str(given.get("scalelevel", 0)), "ScaleLevel")
+        volume = self._grids.volume(str(given["gridstore"]), scale)
+        typename = f"{volume.dtype.name}blk"
+        if given.get("typename") != typename:
+            raise InvalidInputError(f"the volume holds {volume.dtype.name}: it is data of type {typename}")
+        return given | volume.settings
 
     def change_instance(self, uuid: str, name: str, settings: Mapping[str, Any], endpoint: str = "info") -> None:
         """Change settings of an instance, for all versions."""
@@ -347,6 +371,15 @@ class VoxelStore:
         if catalogue.is_taken(uuid):
             raise InvalidInputError(f"UUID {uuid} already exists in datastore")
         return uuid
+
+
+def require_own_voxels(instance: Instance, endpoint: str) -> None:
+    """Raise InvalidInputError where an instance shows a precomputed volume, which this server does not write."""
+    if instance.grid_store:
+        raise InvalidInputError(
+            f'data "{instance.name}" does not support /{endpoint} endpoint since it is proxying data: it is read by '
+            "blocks, subvolblocks and specificblocks"
+        )
 
 
 def require_open(node: Node, instance: Instance | None = None, endpoint: str = "") -> None:

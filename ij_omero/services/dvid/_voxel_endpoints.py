@@ -20,6 +20,7 @@ from ._block_codecs import decode, stored_form
 from ._context import context_of
 from ._geometry import Box, Point, checked_box, parse_box
 from ._pictures import encode_picture, isotropic_size, magnify, parse_format
+from ._store import require_own_voxels
 from ._versioned_values import block_key
 from ._volumes import (
     check_amount,
@@ -54,6 +55,7 @@ async def get_voxels(request: Request, uuid: str, name: str, keyword: str, parts
     """Answer ``GET raw`` and ``GET isotropic``."""
     context = context_of(request)
     stamp = context.stamp(uuid, name)
+    require_own_voxels(stamp.instance, keyword)
     query = request.scope["query_string"]
     asked = context.parsed(
         (stamp.key, keyword, *parts, query),
@@ -143,6 +145,7 @@ async def post_voxels(request: Request, uuid: str, name: str, keyword: str, part
     """Answer ``POST raw``: whole blocks, on disk when this is answered."""
     context = context_of(request)
     instance = context.stamp(uuid, name).instance
+    require_own_voxels(instance, keyword)
     if keyword == "isotropic":
         raise InvalidInputError("can only POST 'raw' not 'isotropic' images")
     asked = parse_voxels(keyword, parts, request.query_params, instance)

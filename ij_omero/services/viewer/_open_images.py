@@ -143,7 +143,9 @@ class OpenImages:
             if shown is not None:
                 self._open.move_to_end(image_id)
                 self._users[shown] = self._users.get(shown, 0) + 1
-            return shown
+        if shown is not None:
+            shown.ahead.end()
+        return shown
 
     def _opened(self, image_id: ImageId) -> Shown:
         try:
@@ -174,10 +176,13 @@ class OpenImages:
             if self._users[shown]:
                 return
             del self._users[shown]
-            unused = [] if self._open.get(shown.image_id) is shown else [shown]
+            goes_on = self._open.get(shown.image_id) is shown
+            unused = [] if goes_on else [shown]
             unused += self._too_much(shown)
         for one in unused:
             one.close()
+        if goes_on:
+            shown.ahead.begin()
 
     def _too_much(self, kept: Shown) -> list[Shown]:
         """Take out idle images, the one that was used longest ago first, until all together keep the bounds."""

@@ -17,6 +17,7 @@ from ij_omero.rendering import (
 )
 
 from ._encoding import Picture, encode, parse_format
+from ._read_ahead import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,9 @@ def _rendered(shown: Shown, z: int, t: int, level: int, region: Region, query: M
     look = replace(shown.look(settings), projection=request.projection)
     _check(shown, settings, request.projection, region.width * region.height, region.width * region.height)
     pixels = render_region(shown.source, z, t, region, level=level, look=look, max_pixels=MOST_PIXELS)
+    if "tile" in query and request.projection is None:
+        active = [index for index, channel in enumerate(settings.channels) if channel.active]
+        shown.ahead.note(View(level, z, t, tuple(active if settings.model == "rgb" else active[:1])), region)
     return encode(pixels, name, request.quality)
 
 

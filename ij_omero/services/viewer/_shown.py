@@ -12,6 +12,7 @@ from ij_omero.model import ImageSummary
 from ij_omero.rendering import Look, settings_for
 
 from ._kernel import kernel
+from ._read_ahead import ReadAhead
 from ._sampling import sample
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Shown:
     ) -> None:
         self.image_id = image_id
         self.source = source
+        self.ahead = ReadAhead(source)
         self.version = version
         self.lookup_tables = lookup_tables
         self._settings: RenderingSettings | None = None
@@ -120,4 +122,5 @@ class Shown:
 
     def close(self) -> None:
         """Release its memory and its source; twice is allowed."""
+        self.ahead.end()
         self.source.close()
