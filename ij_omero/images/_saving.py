@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ij_omero.model import ImageDescription, ImageId, Roi, Table
+    from ij_omero.model import ImageDescription, ImageId, RenderingSettings, Roi, Table
     from ij_omero.pixels import ImageStore, PixelSink, Progress
 
     from ._connection import Connection
@@ -129,6 +129,7 @@ def _described(
     own: ImageDescription, origin: ImageDescription | None, name: str | None, changes: dict[str, Any]
 ) -> ImageDescription:
     """Complete a description with what the image that it was made from knows, and with the caller's changes."""
+    changes = dict(changes)
     unknown = sorted(set(changes) - set(own.__dataclass_fields__))
     if unknown:
         raise InvalidInputError(f"an image has no {', '.join(unknown)}; see ImageDescription for what it has")
@@ -141,7 +142,38 @@ def _described(
         taken = {field: getattr(origin, field) for field in fields if getattr(own, field) is None}
         if own.size_c == origin.size_c and all(channel.name is None for channel in own.channels):
             taken["channels"] = _channels(own, origin)
-    return own.replace(**_IDS, rendering=None, **{**taken, **({"name": name} if name else {}), **changes})
+    rendering = changes.pop("rendering", None)
+    new = own.replace(**_IDS, rendering=rendering, **{**taken, **({"name": name} if name else {}), **changes})
+    return new if rendering is not None else new.replace(rendering=_rendering(new, own, origin))
+
+
+def _rendering(
+    new: ImageDescription, own: ImageDescription, origin: ImageDescription | None
+) -> RenderingSettings | None:
+    """Give the settings of the pixels, else those of the origin where it is shown in the same windows.
+
+    What channels say (windows, colours) is newer, as changed in ImageJ or by the caller; they know neither curves nor
+    inversion.
+    """
+    from dataclasses import replace
+
+    had = own.rendering
+    if had is None and origin is not None and origin.pixel_type is own.pixel_type and origin.size_c == own.size_c:
+        pairs = zip(own.channels, origin.channels, strict=True)
+        had = origin.rendering if all(now.window in (None, was.window) for now, was in pairs) else None
+    if had is None or len(had.channels) != len(new.channels):
+        return None
+    channels = tuple(
+        replace(
+            shown,
+            window=channel.window or shown.window,
+            color=channel.color or shown.color,
+            active=channel.active,
+            lookup_table=channel.lookup_table,
+        )
+        for shown, channel in zip(had.channels, new.channels, strict=True)
+    )
+    return replace(had, channels=channels)
 
 
 def _channels(own: ImageDescription, origin: ImageDescription) -> Any:

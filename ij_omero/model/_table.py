@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,11 @@ class Column:
 
     @classmethod
     def of(cls, name: str, values: Sequence[Any] | npt.NDArray[Any], description: str = "") -> Column:
-        """Make a column of the kind that its values ask for (integers, numbers, booleans or text)."""
-        array = np.asarray(values)
+        """Make a column of the kind that its values ask for (integers, numbers, booleans or text).
+
+        Missing values (None, those of pandas) are not-a-number among numbers and empty among texts.
+        """
+        array = _without_gaps(np.asarray(values))
         if array.ndim == 2:
             kinds = {"i": ColumnKind.LONG_ARRAY, "u": ColumnKind.LONG_ARRAY, "f": ColumnKind.DOUBLE_ARRAY}
             kind = ColumnKind.FLOAT_ARRAY if array.dtype == np.float32 else kinds.get(array.dtype.kind)
@@ -88,6 +92,25 @@ class Column:
         if kind is ColumnKind.STRING:
             array = np.array([str(value) for value in array.tolist()], dtype=object)
         return cls(name, array.astype(kind.dtype, copy=False), kind, description)
+
+
+def _without_gaps(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the values of a column with those that are missing replaced."""
+    if array.dtype != object or array.ndim != 1:
+        return array
+    values = array.tolist()
+    there = [value for value in values if not _is_missing(value)]
+    if len(there) == len(values):
+        return array
+    if there and all(isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in there):
+        return np.array([np.nan if _is_missing(value) else float(value) for value in values])
+    return np.array(["" if _is_missing(value) else value for value in values], dtype=object)
+
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType")  # pandas' own, without importing it
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import ij_omero
 from ij_omero.cells import list_edits
 from ij_omero.errors import ImageNotFoundError, InvalidInputError, StorageError, WriteError
 from ij_omero.images import Connection, Image
-from ij_omero.model import Polygon, Quantity, Roi, Table
+from ij_omero.model import Channel, ChannelRendering, Polygon, Quantity, RenderingSettings, Roi, Table
 from ij_omero.stores import MemoryStore
 
 from .conftest import SHAPE, ramp
@@ -86,6 +87,32 @@ def test_an_array_takes_calibration_and_channels_from_its_source(connection: Con
     assert plane.description.physical_size_y == Quantity(0.25, "µm")
     assert plane.description.physical_size_z is None
     assert plane.description.description == "mask"
+
+
+def test_a_copy_is_shown_as_the_image_that_it_was_made_from(connection: Connection) -> None:
+    pixels = np.arange(200, dtype=np.uint8).reshape(2, 1, 10, 10)
+    shown = RenderingSettings(
+        (
+            ChannelRendering((5.0, 50.0), (255, 0, 0, 255), family="logarithmic", coefficient=1.5, inverted=True),
+            ChannelRendering((0.0, 99.0), (0, 255, 0, 255), active=False, lookup_table="fire.lut"),
+        ),
+        z=0,
+    )
+    channels = tuple(
+        Channel(name, one.color, window=one.window, active=one.active, lookup_table=one.lookup_table)
+        for name, one in zip("ab", shown.channels, strict=True)
+    )
+    image = connection.save_image(pixels, channels=channels, rendering=shown)
+    assert image.description.rendering == shown
+    assert connection.save_image(image).description.rendering == shown
+    # what was computed from it as well, unless it is shown otherwise
+    assert connection.save_image(pixels + 1, source=image).description.rendering == shown
+    assert connection.save_image(pixels.astype(np.float32), source=image).description.rendering is None
+    brighter = tuple(replace(channel, window=(7.0, 8.0)) for channel in channels)
+    found = connection.save_image(image, channels=brighter).description.rendering
+    assert found is not None
+    assert [one.window for one in found.channels] == [(7.0, 8.0)] * 2
+    assert found.channels[0].inverted
 
 
 def test_an_image_goes_from_one_store_to_another(image: Image, tmp_path: Path) -> None:

@@ -146,3 +146,22 @@ def test_masks_compare_by_what_they_show() -> None:
     assert Roi((Mask(1, 2, bits),), roi_id=4) == Roi((Mask(1, 2, bits, shape_id=5),))
     with pytest.raises(InvalidInputError, match="2-D"):
         Mask(0, 0, np.zeros(3, bool))
+
+
+def test_missing_values_are_no_texts() -> None:
+    table = Table.from_dict(
+        "gaps", {"n": [1, None, 3], "x": [0.5, np.nan, None], "s": ["a", None, float("nan")], "none": [None] * 3}
+    )
+    np.testing.assert_array_equal(table["n"], [1.0, np.nan, 3.0])
+    np.testing.assert_array_equal(table["x"], [0.5, np.nan, np.nan])
+    assert table["s"].tolist() == ["a", "", ""]
+    assert table["none"].tolist() == [""] * 3
+
+
+def test_missing_values_of_pandas_are_no_texts() -> None:
+    import pandas
+
+    frame = pandas.DataFrame({"n": pandas.array([1, None], "Int64"), "s": pandas.array(["a", None], "string")})
+    table = Table.from_pandas("gaps", frame)
+    np.testing.assert_array_equal(table["n"], [1.0, np.nan])
+    assert table["s"].tolist() == ["a", ""]
