@@ -11,7 +11,7 @@ from ._level_caches import LevelCaches
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ij_omero.cells import CellCache
+    from ij_omero.cells import CellCache, Prefetch
     from ij_omero.model import ImageDescription, PlaneIndex, Region, ResolutionLevel
     from ij_omero.pixels import PixelSource, ReadHints
 
@@ -57,6 +57,17 @@ class CachedSource:
         if cache.nbytes > before:
             self._caches.make_room(level)
         return pixels
+
+    def prefetch(self, plane: PlaneIndex, region: Region | None = None, *, level: int = 0) -> Prefetch:
+        """Read a region's cells in the background, as far as they fit into half of the bound.
+
+        Returns
+        -------
+        Prefetch
+            To wait for it or to cancel it.
+        """
+        self._caches.make_room(level)
+        return self._caches.open(level).prefetch(plane, region)
 
     def close(self) -> None:
         """Release memory and close the source; twice is allowed."""
