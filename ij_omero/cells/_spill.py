@@ -38,6 +38,7 @@ _COUNT = b"count"
 _NUMBER = struct.Struct(">Q")
 _FULL = 1 << 20  # a disk with fewer bytes free counts as full
 _LARGEST_MAP = 1 << 43  # address space, not memory or disk
+_LOOKED_AT = 4 << 20  # bytes of values that may count as this process's memory
 
 
 class CellSpill:
@@ -357,7 +358,7 @@ class _ValueReader:
     def __init__(self, file: Path) -> None:
         self._handle = os.open(file, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         stat = os.fstat(self._handle)
-        self._start = self._size = 0
+        self._start = self._size = self._looked_at = 0
         with contextlib.suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
             for line in maps:
                 addresses, _, offset, device, inode, *_ = line.split()
@@ -378,15 +379,14 @@ class _ValueReader:
         # not `mapped.ctypes.data`, which takes ten times as long
         address: int = mapped.__array_interface__["data"][0]
         whole = os.preadv(self._handle, [out.data], address - self._start) == out.nbytes
-        first = address - address % mmap.PAGESIZE
-        self._advise(first, address + mapped.nbytes - first, mmap.MADV_DONTNEED)
+        self._looked_at += mapped.nbytes
+        if self._looked_at > _LOOKED_AT:
+            self.give_back()
         return whole
 
     def give_back(self) -> None:
-        """Let the map count as this process's memory no more.
-
-        LMDB looks at the first page of each value, and Linux maps all that lies beside it in the system's memory.
-        """
+        """Let the map count as this process's memory no more: LMDB's Python side touches all of a value."""
+        self._looked_at = 0
         if self._start:
             self._advise(self._start, self._size, mmap.MADV_DONTNEED)
 
