@@ -14,10 +14,11 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ij_omero.errors import IJOmeroError, InvalidInputError, ScriptError
+from ij_omero.errors import IJOmeroError, InvalidInputError, OperationTimeoutError, ScriptError
 
 from ._described import described_module
 from ._description import IMAGEJ1
@@ -28,23 +29,30 @@ from ._types import Role
 from ._values import module_value, rtype_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from ._description import WrappedModule
     from ._parameters import ScriptParameters
     from ._saving import Saved, Saver
     from ._selection import Place
 
+T = TypeVar("T")
 _log = logging.getLogger("ij_omero.job")
 _KEEP_ALIVE_S = 60
 _DEFAULT_LIMIT_S = 3600.0  # omero.scripts.timeout, unless the server says otherwise
 INTERRUPTED = 130  # what a shell reports of a process that SIGINT ended
+STOPPED = 124  # what timeout(1) says
+_STOPPED = (
+    "it was stopped, since the server ends scripts after {} (omero.scripts.timeout); "
+    "give it less to do, or ask for a longer limit"
+)
 _ENDED = (
     "the job was ended from outside, by its user or since it ran into the server's time limit for scripts "
     "(omero.scripts.timeout); what was saved before is complete, and nothing half-made stays"
 )
 _BRIEF_PIXELS = 1 << 24  # a job on so few is over before Java's better compiler would pay
-_MARGIN_S = 20.0  # what is left of the time limit for reporting
+_MARGIN_S = 20.0  # what is left of the time limit for saving and reporting, a quarter of a short limit
 
 
 @dataclass
@@ -54,9 +62,12 @@ class _Progress:
     done: list[Saved] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    stopped: bool = False
 
     @property
     def exit_code(self) -> int:
+        if self.stopped:
+            return STOPPED
         return 1 if self.failed or self.skipped else 0
 
 
@@ -109,20 +120,25 @@ def _run_all(client: Any, module: WrappedModule, started: float, edits: str) -> 
     # what a job edited is worth nothing once the job is gone, and the server's user may have no home
     os.environ[EDITS_VARIABLE] = edits
     several = len(runs) > 1
-    limit = _time_limit(client) if several else 0.0
+    asked = _beside(functools.partial(_time_limit, client))
     job = _JobMessage(client, several=several)
     progress = _Progress()
     with Saver(client, module, functools.partial(_marks, module, values), given.get(DATASET_ID)) as saver:
-        longest = 0.0
+        longest, limit = 0.0, asked.result()
+        last = limit - min(_MARGIN_S, limit / 4)
         for number, run in enumerate(runs, 1):
             what = ", ".join(f"{places[one].name} ({one})" for one in run.values()) or module.title
             spent = time.monotonic() - started
-            if number > 1 and spent + longest > limit - _MARGIN_S:
+            if number > 1 and spent + longest > last:
                 progress.skipped.append(what)
                 continue
             job.say(f"{module.title}: {number} of {len(runs)}, {what}")
             try:
-                progress.done.append(_run_one(saver, module, parameters, values, run, places))
+                progress.done.append(_run_one(saver, module, parameters, values, run, places, last - spent))
+            except OperationTimeoutError as error:
+                progress.failed[what] = _STOPPED.format(_duration(limit))
+                progress.stopped = True
+                _log.error("%s failed: %s", what, error)
             except Exception as error:  # whatever one image meets, the others are still done
                 progress.failed[what] = _said(error)
                 _log.error("%s failed: %s", what, _said(error), exc_info=_is_unforeseen(error))
@@ -159,6 +175,7 @@ def _run_one(
     values: Mapping[str, Any],
     run: Mapping[str, int],
     places: Mapping[int, Place],
+    timeout: float,
 ) -> Saved:
     """Run the module once and save what comes out."""
     from ._modules import run_wrapped_module
@@ -172,10 +189,19 @@ def _run_one(
             name = parameter.source or ""
             if name in values and parameter.role in (Role.TABLE, Role.ROIS, Role.ROI):
                 inputs[name] = saver.read(parameter.role, values[name])
-        result = run_wrapped_module(module, inputs)
+        result = run_wrapped_module(module, inputs, timeout=max(1.0, timeout))
         if result.log:
             _log.info("%s", result.log)
         return saver.save(result, own, list(images.values()))
+
+
+def _beside(work: Callable[[], T]) -> Future[T]:
+    """Do something on another thread, and give its result when it is asked for."""
+    executor = ThreadPoolExecutor(1)
+    try:
+        return executor.submit(work)
+    finally:
+        executor.shutdown(wait=False)
 
 
 def _inputs_of(client: Any) -> dict[str, Any]:
@@ -294,11 +320,15 @@ def _message(module: WrappedModule, progress: _Progress, runs: int, limit: float
     lines += [f"Failed: {what}: {why}" for what, why in progress.failed.items()]
     if progress.skipped:
         lines.append(
-            f"Not begun, since the server ends scripts after {limit / 60:.0f} minutes: {', '.join(progress.skipped)}. "
+            f"Not begun, since the server ends scripts after {_duration(limit)}: {', '.join(progress.skipped)}. "
             "Run the script again on these, or ask for a longer omero.scripts.timeout."
         )
     lines += [warning for saved in progress.done for warning in saved.warnings]
     return "\n".join(dict.fromkeys(lines))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 class _JobMessage:

@@ -156,17 +156,19 @@ def script_module(path: Path, root: Path | None = None) -> WrappedModule:
     return replace(wrap(described), identifier=f"{SCRIPT}{path}", title=title, menu=menu)
 
 
-def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any]) -> RunResult:
+def run_wrapped_module(module: WrappedModule, inputs: Mapping[str, Any], *, timeout: float | None = None) -> RunResult:
     """Run a module and return what it gave, by the names that it declares where it does.
 
     Raises
     ------
+    OperationTimeoutError
+        It did not end within ``timeout`` seconds; it was asked to stop.
     ImageJError
         The module failed, with ImageJ's own text.
     InvalidInputError
         An input is missing or unfit.
     """
-    run = _run(module, inputs)
+    run = _run(module, inputs, timeout)
     outputs = [(one.name, omero_type(one.java_type).role) for one in module.outputs]
     run.images = _declared(run.images, [name for name, role in outputs if role is Role.IMAGE])
     run.tables = _declared(run.tables, [name for name, role in outputs if role is Role.TABLE])
@@ -179,19 +181,20 @@ def _declared(found: Mapping[str, T], declared: Sequence[str]) -> dict[str, T]:
     return {name if name in declared else next(free, name): one for name, one in found.items()}
 
 
-def _run(module: WrappedModule, inputs: Mapping[str, Any]) -> RunResult:
+def _run(module: WrappedModule, inputs: Mapping[str, Any], timeout: float | None) -> RunResult:
     if module.identifier == SYSTEM_INFORMATION.identifier:
         return RunResult(values={"info": system_information()})
     if module.identifier.startswith(SCRIPT):
         from ij_omero.imagej import run_script
 
-        return named_results(run_script(Path(module.identifier.removeprefix(SCRIPT)), inputs=inputs))
+        path = Path(module.identifier.removeprefix(SCRIPT))
+        return named_results(run_script(path, inputs=inputs, timeout=timeout))
     if module.identifier.startswith(FUNCTION):
-        return named_results(run_function(module.identifier, inputs))
+        return named_results(run_function(module.identifier, inputs, timeout=timeout))
     from ij_omero.imagej import ModuleDescription, run_module
 
     if not module.identifier.startswith(IMAGEJ1):
-        return named_results(run_module(module.identifier, inputs))
+        return named_results(run_module(module.identifier, inputs, timeout=timeout))
     known = ModuleDescription(
         module.identifier, module.title, module.menu, "imagej1", module.inputs, module.outputs, module.description
     )
@@ -201,7 +204,7 @@ def _run(module: WrappedModule, inputs: Mapping[str, Any]) -> RunResult:
         # a form sends every field, with its default; what is written out by hand takes their place
         given = {_OPTIONS: options_of_a_form(str(given[_OPTIONS]))}
     if not any(TITLE.fullmatch(name) for name, _ in images):
-        return named_results(run_module(known, given, images=[image for _, image in images]))
+        return named_results(run_module(known, given, images=[image for _, image in images], timeout=timeout))
     from ij_omero.imagej import to_imageplus
 
     opened = []
@@ -210,7 +213,7 @@ def _run(module: WrappedModule, inputs: Mapping[str, Any]) -> RunResult:
         # the command finds its images by title, and two may have one name
         opened[-1].setTitle(name)
         given[name] = name
-    return named_results(run_module(known, given, images=opened))
+    return named_results(run_module(known, given, images=opened, timeout=timeout))
 
 
 def options_of_a_form(text: str) -> str:

@@ -96,11 +96,13 @@ def find_function(identifier: str) -> WrappedModule:
     raise InvalidInputError(f"{path} registers no function {function} any more; update the scripts")
 
 
-def run_function(identifier: str, inputs: Mapping[str, Any]) -> ModuleResult:
+def run_function(identifier: str, inputs: Mapping[str, Any], *, timeout: float | None = None) -> ModuleResult:
     """Run a function that a file registers, through ImageJ.
 
     Raises
     ------
+    OperationTimeoutError
+        It did not end within ``timeout`` seconds.
     InvalidInputError
         The file cannot be run, or an input is missing or unfit.
     ImageJError
@@ -109,7 +111,7 @@ def run_function(identifier: str, inputs: Mapping[str, Any]) -> ModuleResult:
     from ij_omero.imagej import run_module
 
     path, _, function = identifier.removeprefix(FUNCTION).rpartition("#")
-    return run_module(f"python:{_load(Path(path))}.{function}", dict(inputs))
+    return run_module(f"python:{_load(Path(path))}.{function}", dict(inputs), timeout=timeout)
 
 
 def _load(path: Path) -> str:

@@ -162,13 +162,13 @@ def _run_job(job: dict[str, Any]) -> int | None:
     """Join the job's session and run it, None where it was broken off; the session stays its own process's."""
     import omero
 
-    from ._job import INTERRUPTED, run_here
+    from ._job import INTERRUPTED, STOPPED, run_here
 
     client = omero.client(pmap=job["properties"])
     try:
         client.joinSession(job["session"]).detachOnDestroy()
         status = run_here(client, job["identifier"], job["described"])
-        return None if status == INTERRUPTED else status
+        return None if status in (INTERRUPTED, STOPPED) else status
     finally:
         client.__del__()  # ends its communicator, too
 

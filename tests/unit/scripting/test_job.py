@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ij_omero.errors import ImageJError, InvalidInputError
+from ij_omero.errors import ImageJError, InvalidInputError, OperationTimeoutError
 from ij_omero.imagej import ModuleParameter
 from ij_omero.scripting import _job, _modules, _saving
 from ij_omero.scripting._description import WrappedModule
@@ -143,8 +143,17 @@ def test_the_servers_time_limit_is_kept(job: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_job, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     code, message, _ = job(lambda image: Saved(image_ids=[image + 100], image_names=["new"]), IDs=[1, 2, 3, 4, 5, 6])
     assert code == 1
-    assert "Not begun, since the server ends scripts after 2 minutes: picture" in message
+    assert "Not begun, since the server ends scripts after 100 seconds: picture" in message
     assert "picture 6 (6)" in message and "picture 1 (1)" not in message
+
+
+def test_a_run_that_would_outlast_the_time_limit_is_stopped_and_says_so(job: Any) -> None:
+    def run(image: int) -> Saved:
+        raise OperationTimeoutError("One did not finish within 100 s")
+
+    code, message, _ = job(run, IDs=[1])
+    assert code == 124
+    assert "Failed: picture 1 (1): it was stopped, since the server ends scripts after 100 seconds" in message
 
 
 def test_an_input_that_the_module_no_longer_has(job: Any) -> None:
