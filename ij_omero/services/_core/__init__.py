@@ -6,7 +6,7 @@ from ._app import build_app
 from ._bodies import read_body, stream_body
 from ._heavy import HeavyWork, run_heavy
 from ._jpeg import encode_jpeg
-from ._open_sources import OpenedSource, OpenSources
+from ._open_sources import OpenedSource, OpenImages, OpenSources
 from ._parts import Part, build_app_of
 from ._refusals import Refusal, refusal_for
 from ._serving import Background, serve
@@ -15,6 +15,7 @@ from ._settings import ServiceSettings
 __all__ = [
     "Background",
     "HeavyWork",
+    "OpenImages",
     "OpenSources",
     "OpenedSource",
     "Part",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ij_omero.services._core import Part, ServiceSettings, build_app_of
 
 from ._codes import ENTER, EntryCodes
-from ._open_images import DEFAULT_BOUND, OpenImages
 from ._openapi import describe_routes
 from ._pages import PUBLIC, Pages
 from ._routes import ImageRoutes
+from ._shown_images import DEFAULT_BOUND, ShownImages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -35,7 +35,7 @@ def viewer_part(
     codes: EntryCodes | None = None,
 ) -> Part:
     """Return what shows a store's images, to be served beside others; see `viewer_app`."""
-    images = OpenImages(store, only=only, pixels_id=pixels_id, bound=bound, lookup_tables=lookup_tables)
+    images = ShownImages(store, only=only, pixels_id=pixels_id, bound=bound, lookup_tables=lookup_tables)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ from ._answers import REVALIDATED, not_changed
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from ._open_images import OpenImages
+    from ._shown_images import ShownImages
 
 # of the style that OpenSeadragon adds to the page for its own focus mark
 _OPENSEADRAGON_STYLE = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='"
@@ -52,7 +52,7 @@ class Pages:
         Where one image alone is shown, the first page leads to it.
     """
 
-    def __init__(self, images: OpenImages) -> None:
+    def __init__(self, images: ShownImages) -> None:
         self._images = images
         folder = files(__package__).joinpath("static")
         self._files = {

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from ._open_images import OpenImages
     from ._shown import Shown
+    from ._shown_images import ShownImages
 
 MOST_LISTED = 500
 DEFAULT_LISTED = 100
@@ -44,7 +44,7 @@ class ImageRoutes:
         Encoded pictures that are kept.
     """
 
-    def __init__(self, images: OpenImages, kept: KeptPictures | None = None) -> None:
+    def __init__(self, images: ShownImages, kept: KeptPictures | None = None) -> None:
         self._images = images
         self._kept = kept or KeptPictures()
 

@@ -68,6 +68,11 @@ class Shown:
         return self.source.levels
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its cells in memory."""
+        return self.source.nbytes
+
+    @property
     def summary(self) -> ImageSummary:
         """Its line in a listing."""
         d = self.description

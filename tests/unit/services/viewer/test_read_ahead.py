@@ -10,8 +10,8 @@ import pytest
 from ij_omero.images import Connection
 from ij_omero.model import Channel, PlaneIndex, Region
 from ij_omero.services.viewer import _read_ahead
-from ij_omero.services.viewer._open_images import OpenImages
 from ij_omero.services.viewer._pictures import image_region
+from ij_omero.services.viewer._shown_images import ShownImages
 from ij_omero.stores import MemoryStore
 
 TILE, TILES = 256, 6
@@ -53,7 +53,7 @@ def store() -> Watched:
     return store
 
 
-def look(images: OpenImages, x: int, y: int, **query: str) -> None:
+def look(images: ShownImages, x: int, y: int, **query: str) -> None:
     """Ask for a tile as a request does, and wait until nothing is read any more."""
     with images.lease("1") as shown:
         image_region(shown, "0", "0", {"tile": f"0,{x},{y},{TILE},{TILE}", "c": "1,-2", **query})
@@ -61,7 +61,7 @@ def look(images: OpenImages, x: int, y: int, **query: str) -> None:
 
 
 def test_neighbours_of_a_tile_are_read_in_the_channels_that_are_shown(store: Watched) -> None:
-    images = OpenImages(store)
+    images = ShownImages(store)
     look(images, 2, 2)
     assert store.covered(0)[TILE : 4 * TILE, TILE : 4 * TILE].all()
     assert not store.covered(0)[:, 5 * TILE :].any()
@@ -74,7 +74,7 @@ def test_neighbours_of_a_tile_are_read_in_the_channels_that_are_shown(store: Wat
 
 
 def test_what_somebody_waits_for_goes_before(store: Watched) -> None:
-    images = OpenImages(store)
+    images = ShownImages(store)
     with images.lease("1"):
         look(images, 2, 2)
         assert not store.covered(0)[TILE : 2 * TILE].any()  # the other request is at work still
@@ -84,7 +84,7 @@ def test_what_somebody_waits_for_goes_before(store: Watched) -> None:
 
 
 def test_a_projection_and_what_is_too_large_are_not_read_ahead(store: Watched, monkeypatch: Any) -> None:
-    images = OpenImages(store)
+    images = ShownImages(store)
     look(images, 2, 2, p="intmax")
     monkeypatch.setattr(_read_ahead, "MOST_BYTES", 100_000)
     look(images, 2, 2)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
-import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import xxhash
@@ -15,6 +13,7 @@ from ij_omero.errors import ConnectionFailedError, ImageNotFoundError, InvalidIn
 from ij_omero.loading import CachedSource
 from ij_omero.pixels import SeveralPixels
 from ij_omero.rendering import lookup_tables_of
+from ij_omero.services._core import OpenImages
 
 from ._shown import Shown
 
@@ -28,11 +27,10 @@ if TYPE_CHECKING:
     from ij_omero.pixels import ImageStore, PixelSource
 
 DEFAULT_BOUND = 1 << 30
-MOST_OPEN = 16
 LONGEST_NAME = 200
 
 
-class OpenImages:
+class ShownImages:
     """Images of a store, each open once however many ask for it; safe from any thread.
 
     Parameters
@@ -68,11 +66,7 @@ class OpenImages:
         self._pixels_id = pixels_id
         self._bound = bound
         self._run = secrets.token_hex(8)
-        self._lock = threading.Lock()
-        self._opening: dict[ImageId, threading.Lock] = {}
-        self._open: OrderedDict[ImageId, Shown] = OrderedDict()
-        self._users: dict[Shown, int] = {}
-        self._closed = False
+        self._images = OpenImages(self._opened, bound)
 
     def id_of(self, name: str) -> ImageId:
         """Return the id that an address of this server names.
@@ -104,62 +98,37 @@ class OpenImages:
 
     def find(self, name: str) -> Shown | None:
         """Return an image if it is open, without waiting for anything; else None."""
-        return self._open.get(self.id_of(name))
+        return self._images.find(self.id_of(name))
 
     @contextlib.contextmanager
     def lease(self, name: str) -> Iterator[Shown]:
         """Open an image, where it is not yet, and keep it open for the time of a request.
+
+        When the last request ends, what lies around its tiles is read ahead, until the next one comes.
 
         Raises
         ------
         ImageNotFoundError
             There is no such image.
         """
-        shown = self._take(self.id_of(name))
+        image_id = self.id_of(name)
+        shown = self._images.take(image_id)
+        shown.ahead.end()
         try:
             yield shown
         except (ConnectionFailedError, ReadError):
-            self._forget(shown)
+            self._images.forget(image_id, shown)
             raise
         finally:
-            self._give_back(shown)
-
-    def _take(self, image_id: ImageId) -> Shown:
-        shown = self._found(image_id)
-        if shown is not None:
-            return shown
-        with self._lock:
-            opening = self._opening.setdefault(image_id, threading.Lock())
-        try:
-            with opening:
-                return self._found(image_id) or self._opened(image_id)
-        finally:
-            with self._lock:
-                self._opening.pop(image_id, None)
-
-    def _found(self, image_id: ImageId) -> Shown | None:
-        with self._lock:
-            shown = self._open.get(image_id)
-            if shown is not None:
-                self._open.move_to_end(image_id)
-                self._users[shown] = self._users.get(shown, 0) + 1
-        if shown is not None:
-            shown.ahead.end()
-        return shown
+            if self._images.give_back(shown):
+                shown.ahead.begin()
 
     def _opened(self, image_id: ImageId) -> Shown:
         try:
             source = self._open_source(image_id)
         except NotFoundError:  # whose message may tell where the store lies
             raise ImageNotFoundError(f"no image {image_id!r} is shown here") from None
-        shown = Shown(image_id, CachedSource(source, self._bound), self._version_of(source), self.lookup_tables)
-        with self._lock:
-            if not self._closed:
-                self._open[image_id] = shown
-                self._users[shown] = 1
-                return shown
-        shown.close()
-        raise ReadError("the server is stopping")
+        return Shown(image_id, CachedSource(source, self._bound), self._version_of(source), self.lookup_tables)
 
     def _open_source(self, image_id: ImageId) -> PixelSource:
         if self._pixels_id is not None and isinstance(self.store, SeveralPixels):
@@ -170,43 +139,6 @@ class OpenImages:
         """Return what changes with every run of the server and every change of what is said of the image."""
         return xxhash.xxh3_64_hexdigest(f"{self._run} {source.description} {source.levels}".encode())
 
-    def _give_back(self, shown: Shown) -> None:
-        with self._lock:
-            self._users[shown] -= 1
-            if self._users[shown]:
-                return
-            del self._users[shown]
-            goes_on = self._open.get(shown.image_id) is shown
-            unused = [] if goes_on else [shown]
-            unused += self._too_much(shown)
-        for one in unused:
-            one.close()
-        if goes_on:
-            shown.ahead.begin()
-
-    def _too_much(self, kept: Shown) -> list[Shown]:
-        """Take out idle images, the one that was used longest ago first, until all together keep the bounds."""
-        held = sum(shown.source.nbytes for shown in self._open.values())
-        gone: list[Shown] = []
-        for shown in list(self._open.values()):
-            if held <= self._bound and len(self._open) <= MOST_OPEN:
-                break
-            if shown not in self._users and shown is not kept:
-                del self._open[shown.image_id]
-                held -= shown.source.nbytes
-                gone.append(shown)
-        return gone
-
-    def _forget(self, shown: Shown) -> None:
-        """Have the next request open the image afresh; who reads it still may end."""
-        with self._lock:
-            if self._open.get(shown.image_id) is shown:
-                del self._open[shown.image_id]
-
     def close(self) -> None:
         """Close all images; twice is allowed."""
-        with self._lock:
-            self._closed = True
-            shown, self._open = list(self._open.values()), OrderedDict()
-        for one in shown:
-            one.close()
+        self._images.close()

@@ -12,8 +12,8 @@ import pytest
 from ij_omero.errors import ImageNotFoundError, InvalidInputError, ReadError
 from ij_omero.images import Connection
 from ij_omero.model import PlaneIndex, Region
-from ij_omero.services.viewer._open_images import OpenImages
 from ij_omero.services.viewer._sampling import MOST_PIXELS, sample
+from ij_omero.services.viewer._shown_images import ShownImages
 from ij_omero.stores import MemoryStore
 
 SIDE = 512
@@ -53,13 +53,13 @@ def store() -> Counting:
     return store
 
 
-def look(images: OpenImages, name: str) -> None:
+def look(images: ShownImages, name: str) -> None:
     with images.lease(name) as shown:
         shown.source.read(PlaneIndex(0, 0, 0))
 
 
 def test_many_who_ask_at_once_open_an_image_once(store: Counting) -> None:
-    images = OpenImages(store)
+    images = ShownImages(store)
     together = threading.Barrier(8)
 
     def ask(_: int) -> None:
@@ -73,7 +73,7 @@ def test_many_who_ask_at_once_open_an_image_once(store: Counting) -> None:
 
 
 def test_images_together_keep_the_bound(store: Counting) -> None:
-    images = OpenImages(store, bound=2 * BYTES)
+    images = ShownImages(store, bound=2 * BYTES)
     for name in ("1", "2", "3", "2", "3"):
         look(images, name)
     assert store.opened == [1, 2, 3]  # the first one went
@@ -85,7 +85,7 @@ def test_images_together_keep_the_bound(store: Counting) -> None:
 
 
 def test_an_image_in_use_is_never_closed(store: Counting) -> None:
-    images = OpenImages(store, bound=1)
+    images = ShownImages(store, bound=1)
     with images.lease("1") as shown:
         for name in ("2", "3"):
             look(images, name)
@@ -94,7 +94,7 @@ def test_an_image_in_use_is_never_closed(store: Counting) -> None:
 
 
 def test_after_a_failure_an_image_is_opened_afresh(store: Counting) -> None:
-    images = OpenImages(store)
+    images = ShownImages(store)
     store.broken = True
     with images.lease("1") as other:
         with pytest.raises(ReadError, match="disk"):
@@ -111,14 +111,14 @@ def test_after_a_failure_an_image_is_opened_afresh(store: Counting) -> None:
 @pytest.mark.parametrize("name", ["0x1", "one", "../1", "", "9" * 30, "1\n", "\ud800", "5"])
 def test_what_names_no_image_is_not_found(store: Counting, name: str) -> None:
     with pytest.raises(ImageNotFoundError):
-        look(OpenImages(store), name)
+        look(ShownImages(store), name)
 
 
 def test_bounds_and_choices_are_checked(store: Counting) -> None:
     with pytest.raises(InvalidInputError):
-        OpenImages(store, bound=0)
+        ShownImages(store, bound=0)
     with pytest.raises(InvalidInputError):
-        OpenImages(store, pixels_id=3)
+        ShownImages(store, pixels_id=3)
 
 
 def test_a_sample_of_a_large_plane_is_small_and_from_everywhere() -> None:
