@@ -235,7 +235,7 @@ def cells(bench: Bench, raw: RawPair, folder: Path) -> None:
 
 def java_pass(bench: Bench, raw: RawPair, folder: Path) -> None:
     """Measure a cold cursor of Java over cells of 512 x 512."""
-    from cells import java_loops
+    from _java_images import java_loops
 
     from ij_omero.imagej import _cell_image, _runtime
 
@@ -245,7 +245,7 @@ def java_pass(bench: Bench, raw: RawPair, folder: Path) -> None:
 
     def scan() -> None:
         with CellCache(Kept(bench.source), cell_shape=(CELL, CELL), autosave=None, spill=folder) as cache:
-            found = int(loops.sum(_cell_image.cell_image(cache).cursor()))
+            found = int(loops.sum_cells(_cell_image.cell_image(cache).cursor()))
             if found != expected:
                 raise SystemExit(f"the cursor saw a sum of {found}, expected {expected}")
 

@@ -82,7 +82,8 @@ class RawStores:
             stores = [store for store in stores if store.connection is connection]
             for store in outdated:
                 close_store(store.proxy)
-            stores += self._open(connection, count - len(stores))
+            if len(stores) < count:
+                stores += self._open(connection, count - len(stores))
             yield stores
             failed = False
         finally:
