@@ -20,6 +20,7 @@ from ij_omero.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 _RETRIES = 4
 _CONNECT_S, _READ_S = 10.0, 120.0
@@ -52,7 +53,12 @@ class HttpClient:
 
     def __init__(self, address: str, headers: Mapping[str, str] | None = None, *, parallel: int = 8) -> None:
         parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or "@" in parts.netloc
+            or not _port_is_one(parts)
+        ):
             raise InvalidInputError(
                 "the server's address is not http(s)://host[:port][/path] without a user; give secrets by environment"
             )
@@ -147,6 +153,13 @@ class HttpClient:
             name, equals, value = line.partition(";")[0].partition("=")
             if equals:
                 self._cookies[name.strip()] = value.strip()
+
+
+def _port_is_one(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _reason(error: BaseException) -> str:

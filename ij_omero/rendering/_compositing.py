@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 
     from ij_omero.model import ChannelRendering
 
-_PIXELS_OF_A_THREAD = 1 << 19  # half a millisecond of work, ten times what starting a thread takes
-_MOST_THREADS = 4
 MODELS = ("rgb", "greyscale")
 
 
@@ -88,30 +83,8 @@ def render_planes(
             raise InvalidInputError(f"channel {index} is active but no plane was given for it")
         mixer = _GREY if model == "greyscale" else _mixer_of(channel, lookup_tables)
         prepared.append(Layer(plane, quantizer_for(channel, plane.dtype), mixer))
-    _render_in_threads(kernel, prepared, out)
+    choose_kernel(kernel).render(prepared, out)
     return out
-
-
-def _render_in_threads(kernel: str, layers: Sequence[Layer], out: npt.NDArray[np.uint8]) -> None:
-    """Render large pictures on several processors; each thread has a part of the rows and buffers of its own."""
-    height, width = out.shape[:2]
-    threads = min(height * width // _PIXELS_OF_A_THREAD, _MOST_THREADS)
-    threads = min(threads, os.cpu_count() or 1) if threads > 1 else 1
-    if threads == 1:
-        choose_kernel(kernel).render(layers, out)
-        return
-    ends = [height * i // threads for i in range(threads + 1)]
-
-    def work(first: int, last: int) -> None:
-        part = [layer._replace(pixels=layer.pixels[first:last]) for layer in layers]
-        choose_kernel(kernel).render(part, out[first:last])
-
-    # threads that end with the call: none is left to a process that is forked later
-    with ThreadPoolExecutor(threads - 1, thread_name_prefix="ij-omero-rendering") as pool:
-        others = [pool.submit(work, first, last) for first, last in itertools.pairwise(ends[1:])]
-        work(ends[0], ends[1])
-        for other in others:
-            other.result()
 
 
 _GREY = mixer_for_color((255, 255, 255, 255))

@@ -118,6 +118,8 @@ def test_what_names_no_server_or_no_channel_is_refused(store: Path) -> None:
         crop("/1/0/0/?c=-1|0:9$FF0000&region=0,0,9,9", server=str(store))
     with pytest.raises(InvalidInputError, match="without a user"):
         crop(REQUEST, server="https://ana:secret@omero.example.org")
+    with pytest.raises(InvalidInputError, match="host\\[:port\\]"):
+        crop(REQUEST, server="https://omero.example.org:40x64")
 
 
 def test_pictures_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
