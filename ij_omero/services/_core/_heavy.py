@@ -65,8 +65,8 @@ class HeavyWork:
             self._free -= 1
             return
         ahead = len(self._waiting)
-        # Who could only be refused after waiting is told so now
-        if ahead >= self._queue_length or (ahead + 1) * self._seconds / self._places > self._patience:
+        # Who may be refused after waiting is told so now: work that takes twice as long as lately must still let it in
+        if ahead >= self._queue_length or 2 * (ahead + 1) * self._seconds / self._places > self._patience:
             raise self._busy()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
