@@ -20,6 +20,7 @@ from numcodecs import lz4
 from PIL import Image
 
 from ij_omero.errors import CorruptedDataError, InvalidInputError
+from ij_omero.services._core import encode_jpeg
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -78,7 +79,7 @@ class Compression:
         elif self.form == "gzip":
             parts = [gzip.compress(plain.tobytes(), 6 if self.level < 0 else self.level, mtime=0)]
         elif self.form == "jpeg":
-            parts = [jpeg_bytes(plain.reshape(-1, width), JPEG_QUALITY if self.level < 0 else self.level)]
+            parts = [encode_jpeg(plain.reshape(-1, width), JPEG_QUALITY if self.level < 0 else self.level)]
         else:
             parts = [plain.data]
         digest = xxhash.xxh3_64()
@@ -150,15 +151,6 @@ def plain_bytes(form: str, body: memoryview | bytes, nbytes: int) -> npt.NDArray
     if found.size != nbytes:
         raise CorruptedDataError(f"a block in {form} form holds {found.size} bytes; expected {nbytes}")
     return found
-
-
-def jpeg_bytes(picture: npt.NDArray[Any], quality: int) -> bytes:
-    """Return an 8-bit (Y, X) or (Y, X, 3) picture as JPEG."""
-    if max(picture.shape[:2]) > 65535:
-        raise InvalidInputError(f"a JPEG has at most 65535 rows and columns; this has {picture.shape[:2]} (Y, X)")
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 def block_bytes(block: Point, voxel_bytes: int) -> int:

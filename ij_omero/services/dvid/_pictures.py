@@ -13,8 +13,9 @@ import tifffile
 from PIL import Image
 
 from ij_omero.errors import InvalidInputError
+from ij_omero.services._core import encode_jpeg
 
-from ._block_codecs import JPEG_QUALITY, jpeg_bytes
+from ._block_codecs import JPEG_QUALITY
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,7 +56,7 @@ def encode_picture(plane: npt.NDArray[Any], kind: VoxelType, image_format: str, 
     if image_format == "png":
         body = _png(picture)
     elif image_format == "jpg":
-        body = jpeg_bytes(_opaque(picture), quality)
+        body = encode_jpeg(_opaque(picture), quality)
     elif image_format == "tif":
         buffer = io.BytesIO()
         color: Any = {"photometric": "rgb", "extrasamples": ("unassalpha",)} if picture.ndim == 3 else {}
