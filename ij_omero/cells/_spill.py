@@ -21,6 +21,7 @@ from ij_omero.errors import CorruptedDataError, DiskFullError, StorageError
 from ._digest import digest_of
 from ._folder import storage_error
 from ._power import forget_roots, keep_roots, restore_roots
+from ._tree import DamagedTreeError, check_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,8 +70,12 @@ class CellSpill:
         try:
             if restore_roots(folder.cells):
                 _log.warning("the machine went down: %s is as it was last flushed", folder.cells)
+            with contextlib.suppress(FileNotFoundError):
+                check_tree(folder.cells)
         except OSError as error:
             raise storage_error(error, folder.path) from error
+        except DamagedTreeError as error:
+            raise self._unreadable(str(error)) from error
         self._env = self._open()
         self.digests: dict[int, int] = {}
         """The digest of every cell that is held."""
@@ -308,6 +313,12 @@ class CellSpill:
             "its checksum does not fit; revert this region to go back to the original pixels"
         )
 
+    def _unreadable(self, why: str) -> CorruptedDataError:
+        return CorruptedDataError(
+            f"{self.folder.cells} is damaged ({why}); `ij-omero edits discard {self.folder.info.edit_id}` "
+            "removes these edits"
+        )
+
     def _storage_error(self, error: Exception) -> StorageError:
         text = str(error)
         code = next((c for c in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES) if os.strerror(c) in text), 0)
@@ -323,10 +334,7 @@ class CellSpill:
         if isinstance(
             error, (lmdb.CorruptedError, lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)
         ):
-            return CorruptedDataError(
-                f"{self.folder.cells} is damaged ({text}); `ij-omero edits discard {self.folder.info.edit_id}` "
-                "removes these edits"
-            )
+            return self._unreadable(text)
         return storage_error(OSError(code, os.strerror(code) if code else text), self.folder.path)
 
 
