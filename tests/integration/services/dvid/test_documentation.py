@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import subprocess
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ij_omero.images import Connection
 from ij_omero.services import Background
-from ij_omero.services.dvid import make_app
+from ij_omero.services.everything import make_app
+from ij_omero.stores import MemoryStore
 
 if TYPE_CHECKING:
     import pytest
@@ -37,18 +38,24 @@ def test_the_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     for number in range(6):
         picture = np.random.default_rng(number).integers(0, 255, (50, 70), np.uint8)
         Image.fromarray(picture).save(tmp_path / "sections" / f"{number}.png")
-    serving, commands, requests = blocks("sh")
+    serving, of_images, commands, requests = blocks("sh")
     assert serving.startswith("ij-omero dvid serve")
-    with Background(functools.partial(make_app, tmp_path / "store")) as server:
+    store = MemoryStore()
+    cells = Connection(store).save_image(np.zeros((1, 2, 5, 512, 512), np.uint8), name="cells").image_id
+    assert "/42f/" in of_images
+    of_images = of_images.replace("/42f/", f"/{cells}f/")
+    with Background(lambda: make_app(store, tmp_path / "omeis", tmp_path / "dvid")) as server:
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "IJ_OMERO_DVID": server,
             "SERVER": server,
         }
-        script = "set -eu\n" + commands + requests.replace("curl ", "curl -sf ")
+        script = "set -eu\n" + of_images + "mv plane.jpg image.jpg\n" + commands + requests
+        script = script.replace("curl ", "curl -sf ")
         done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert "flies" in done.stdout
+        assert size_of(tmp_path / "image.jpg") == (512, 512)
         assert size_of(tmp_path / "plane.jpg") == (64, 48)
         assert (tmp_path / "cube.raw").stat().st_size == 64**3
         assert size_of(tmp_path / "oblique.png")[1] > 10
