@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import functools
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytest_plugins = ["tests._browser", "tests._omero"]
 
 _SERVER_FIXTURES = {"omero_server", "omero_user", "omero_group", "omero_web"}
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the server, so that ``-m "not omero"`` needs none, and what one process runs of several.
-
-    All tests of the server run in one process, which brings it up once; the others are shared out by file.
-    """
+    """Mark what uses the server, so that ``-m "not omero"`` needs none."""
     for item in items:
-        uses_server = bool(_SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())))
-        if uses_server:
+        if _SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.omero)
-        item.add_marker(pytest.mark.xdist_group("server" if uses_server else item.nodeid.split("::")[0]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests out by file, those of the server all to one process, which brings it up once.
+
+    xdist's own groups (``--dist loadgroup``) are lost with pytest 9.2, whose ids of tests cannot be changed.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByServerAndFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return "server" if _uses_server(config.rootpath / file, config.rootpath / "tests") else file
+
+    return ByServerAndFile(config, log)
+
+
+@functools.cache
+def _uses_server(file: Path, top: Path) -> bool:
+    """Tell whether a file of tests, or a conftest that it has its fixtures from, names a fixture of the server."""
+    folders = [folder for folder in file.parents if folder.is_relative_to(top) and folder != top]
+    sources = [file, *(folder / "conftest.py" for folder in folders)]
+    return any(name in source.read_text("utf-8") for source in sources if source.exists() for name in _SERVER_FIXTURES)

@@ -44,6 +44,22 @@ def end_session(user: OmeroUser, store: OmeroStore) -> None:
             pass
 
 
+def wait_for_the_end(user: OmeroUser, uuid: str) -> None:
+    """Return when the server has ended a session; it does so after it has answered whoever closes it."""
+    import omero
+
+    with user.gateway() as gateway:
+        service = gateway.c.sf.getSessionService()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                service.getReferenceCount(uuid)
+            except omero.ServerError:
+                return
+            time.sleep(0.05)
+    raise AssertionError("the session is still there")
+
+
 def test_a_wrong_password_says_so_and_is_never_shown(user: OmeroUser, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(LoginError, match="wrong user or password") as caught:
@@ -132,6 +148,7 @@ def test_sessions_are_shared_and_end_with_the_last_store(user: OmeroUser) -> Non
     third.close()
     assert list(second.list_images()) == []
     second.close()
+    wait_for_the_end(user, uuid)
     with pytest.raises(LoginError):
         OmeroStore.connect(user.host, port=user.port, session_id=uuid)
 
