@@ -87,11 +87,14 @@ class _Walk:
         for below in reversed(range(depth)):
             level = [child for number in level for child in self._page(number, below == 0, is_free_list)]
 
-    def _page(self, number: int, is_leaf: bool, is_free_list: bool) -> list[int]:
-        """Return the pages that a branch leads to."""
+    def _visit(self, number: int) -> None:
         if number in self._seen or not 2 <= number <= self._last:
             raise DamagedTreeError(f"page {number} is led to wrongly")
         self._seen.add(number)
+
+    def _page(self, number: int, is_leaf: bool, is_free_list: bool) -> list[int]:
+        """Return the pages that a branch leads to."""
+        self._visit(number)
         page = self._read(number * self._page_size, self._page_size)
         own, _, flags, lower, upper = _PAGE.unpack_from(page)
         if own != number or flags != (_IS_LEAF if is_leaf else _IS_BRANCH):
@@ -122,9 +125,7 @@ class _Walk:
         return children
 
     def _overflow(self, number: int, size: int, is_free_list: bool) -> None:
-        if number in self._seen or not 2 <= number <= self._last:
-            raise DamagedTreeError(f"page {number} is led to wrongly")
-        self._seen.add(number)
+        self._visit(number)
         at = number * self._page_size
         own, _, flags, pages = _OVERFLOW.unpack(self._read(at, _OVERFLOW.size))
         used = _OVERFLOW.size + size
