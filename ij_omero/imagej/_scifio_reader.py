@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +16,11 @@ from ._java_proxies import implement
 from ._primitive_arrays import to_java_array
 from ._runtime import java_class
 from ._scifio_format import FormatPart, metadata_of
+from ._scifio_subclasses import subclass
 
 if TYPE_CHECKING:
     from ._addresses import Doors, OpenedImage
 
-_log = logging.getLogger(__name__)
 _FACTORY = "io.scif.img.cell.SCIFIOCellImgFactory"
 
 
@@ -181,30 +180,15 @@ def _factory_class() -> Any:
     SCIFIO reads at once into the images of any other factory than its own for cells, and a proxy can be no subclass.
     None without javassist; images are SCIFIO's own cells over the reader then.
     """
-    import jpype
-
-    try:
-        pool = jpype.JClass("javassist.ClassPool")(True)
-    except TypeError:
-        return None
-    parent = java_class(_FACTORY)
-    pool.appendClassPath(jpype.JClass("javassist.ClassClassPath")(parent.class_))
-    try:
-        made = pool.makeClass("io.scif.img.cell.IjOmeroCellImgFactory", pool.get(_FACTORY))
-        for kind, add, text in (
-            ("CtField", made.addField, "private net.imglib2.img.Img whole;"),
-            ("CtNewConstructor", made.addConstructor,
-             """public IjOmeroCellImgFactory(net.imglib2.type.NativeType type, net.imglib2.img.Img whole) {
-                super(type); this.whole = whole; }"""),
-            # by its descriptor it overrides the method that ImgOpener calls, which Java's own compiler would not allow
-            ("CtNewMethod", made.addMethod,
-             "public net.imglib2.img.Img create(long[] sizes) { return whole; }"),
-        ):  # fmt: skip
-            add(jpype.JClass(f"javassist.{kind}").make(text, made))
-        return jpype.JClass(made.toClass(parent.class_))
-    except jpype.JException as error:
-        _log.info("SCIFIO holds the pixels in cells of its own: %s", error)
-        return None
+    members = (
+        ("Field", "private net.imglib2.img.Img whole;"),
+        ("Constructor",
+         """public IjOmeroCellImgFactory(net.imglib2.type.NativeType type, net.imglib2.img.Img whole) {
+            super(type); this.whole = whole; }"""),
+        # by its descriptor it overrides the method that ImgOpener calls, which Java's own compiler would not allow
+        ("Method", "public net.imglib2.img.Img create(long[] sizes) { return whole; }"),
+    )  # fmt: skip
+    return subclass(_FACTORY, "IjOmeroCellImgFactory", members, "SCIFIO holds the pixels in cells of its own")
 
 
 @functools.cache

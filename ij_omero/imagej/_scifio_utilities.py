@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
 from typing import Any
 
 from ._java_proxies import FIRST
 from ._runtime import java_class
+from ._scifio_subclasses import subclass
 
-_log = logging.getLogger(__name__)
 _OWN = "io.scif.img.DefaultImgUtilityService"
 
 
@@ -51,24 +50,10 @@ def _utilities_class() -> Any:
     Compiled at run time: SCIFIO calls other methods of it for every pixel, too often for a proxy. None without
     javassist; ``ImgSaver`` saves bare planes then.
     """
-    import jpype
-
-    try:
-        pool = jpype.JClass("javassist.ClassPool")(True)
-    except TypeError:
-        return None
-    parent = java_class(_OWN)
-    pool.appendClassPath(jpype.JClass("javassist.ClassClassPath")(parent.class_))
-    try:
-        made = pool.makeClass("io.scif.img.IjOmeroImgUtilityService", pool.get(_OWN))
-        for kind, add, text in (
-            ("CtField", made.addField, "public static final ThreadLocal begun = new ThreadLocal();"),
-            ("CtNewMethod", made.addMethod,
-             """public io.scif.img.SCIFIOImgPlus makeSCIFIOImgPlus(net.imglib2.img.Img image) {
-                begun.set(new java.lang.ref.WeakReference(image)); return super.makeSCIFIOImgPlus(image); }"""),
-        ):  # fmt: skip
-            add(jpype.JClass(f"javassist.{kind}").make(text, made))
-        return jpype.JClass(made.toClass(parent.class_))
-    except jpype.JException as error:
-        _log.info("ImgSaver saves bare planes: %s", error)
-        return None
+    members = (
+        ("Field", "public static final ThreadLocal begun = new ThreadLocal();"),
+        ("Method",
+         """public io.scif.img.SCIFIOImgPlus makeSCIFIOImgPlus(net.imglib2.img.Img image) {
+            begun.set(new java.lang.ref.WeakReference(image)); return super.makeSCIFIOImgPlus(image); }"""),
+    )  # fmt: skip
+    return subclass(_OWN, "IjOmeroImgUtilityService", members, "ImgSaver saves bare planes")
