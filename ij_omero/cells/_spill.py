@@ -79,6 +79,7 @@ class CellSpill:
         self._env = self._open()
         self.digests: dict[int, int] = {}
         """The digest of every cell that is held."""
+        self._places: dict[int, int] = {}
         try:
             self._values = _ValueReader(folder.cells)
             self._read_digests()
@@ -121,6 +122,8 @@ class CellSpill:
         CorruptedDataError
             The cell is not what was stored; `out` must not be used.
         """
+        if (known := self.digests.get(index)) is not None and self._is_at_its_place(index, known, out):
+            return known
         self._begin_reading()
         try:
             with self._guard(), self._env.begin(buffers=True) as transaction:
@@ -130,14 +133,30 @@ class CellSpill:
                 if value is None or len(value) != nbytes or nbytes != out.nbytes:
                     raise self._damaged(index)
                 try:
-                    whole = self._values.read(value, out)
+                    whole, place = self._values.read(value, out)
                 except OSError as error:
                     raise storage_error(error, self.folder.path) from error
         finally:
             self._end_reading()
         if not whole or digest_of(out, index) != digest:
             raise self._damaged(index)
+        if place is not None:
+            self._places[index] = place
         return digest
+
+    def _is_at_its_place(self, index: int, digest: int, out: npt.NDArray[Any]) -> bool:
+        """Read a cell from where it was last time; False unless that is what is held of it.
+
+        Without LMDB, which may have given the place to something else meanwhile: the digest tells. To find a value
+        takes it as long as reading one, since its Python side touches every page.
+        """
+        place = self._places.get(index)
+        if place is None:
+            return False
+        try:
+            return self._values.read_at(place, out) and digest_of(out, index) == digest
+        except OSError:  # the way by LMDB meets it again and tells
+            return False
 
     def remove(self, cells: Iterable[int]) -> None:
         """Forget cells; a number that is not held is allowed."""
@@ -261,6 +280,7 @@ class CellSpill:
                     work(transaction)
             self._values.give_back()
             for index, digest in digests.items():
+                self._places.pop(index, None)
                 if digest is None:
                     self.digests.pop(index, None)
                 else:
@@ -378,19 +398,26 @@ class _ValueReader:
             self._advise = ctypes.CDLL(None).madvise
             self._advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
-    def read(self, value: Any, out: npt.NDArray[Any]) -> bool:
-        """Read a value that lies in the map into a contiguous array; False where the file ends before it does."""
+    def read(self, value: Any, out: npt.NDArray[Any]) -> tuple[bool, int | None]:
+        """Read a value that lies in the map into a contiguous array.
+
+        Returns False where the file ends before the value does, and where in the file it is, where that is known.
+        """
         mapped = np.frombuffer(value, np.uint8)
         if not self._start:
             out.reshape(-1).view(np.uint8)[:] = mapped
-            return True
+            return True, None
         # not `mapped.ctypes.data`, which takes ten times as long
-        address: int = mapped.__array_interface__["data"][0]
-        whole = os.preadv(self._handle, [out.data], address - self._start) == out.nbytes
+        place: int = mapped.__array_interface__["data"][0] - self._start
+        whole = self.read_at(place, out)
         self._looked_at += mapped.nbytes
         if self._looked_at > _LOOKED_AT:
             self.give_back()
-        return whole
+        return whole, place
+
+    def read_at(self, place: int, out: npt.NDArray[Any]) -> bool:
+        """Read into a contiguous array; False where the file ends before it is full."""
+        return os.preadv(self._handle, [out.data], place) == out.nbytes
 
     def give_back(self) -> None:
         """Let the map count as this process's memory no more: LMDB's Python side touches all of a value."""

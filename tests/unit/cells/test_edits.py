@@ -137,6 +137,40 @@ def test_a_flipped_bit_is_reported_and_never_handed_out(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.cell(0), source.pixels[0, 0, 0, :16, :16])
 
 
+def test_cells_are_found_again_wherever_later_edits_moved_them(tmp_path: Path) -> None:
+    source = ArraySource(describe(64, 64))
+    with open_cells(tmp_path, source, bound=2 * 16 * 16 * 2) as cells:
+        expected = np.zeros((64, 64), np.uint16)
+        generator = np.random.default_rng(0)
+        for turn in range(40):
+            cell = cells.grid.locate(int(generator.integers(0, 16)))[1]
+            cells.write(P0, cell, turn)
+            expected[cell.y : cell.y + cell.height, cell.x : cell.x + cell.width] = turn
+            if turn >= 16:  # each has been read from its place by then
+                edited = expected > 0
+                assert (cells.read(P0)[edited] == expected[edited]).all()
+        cells.close(discard=True)
+
+
+def test_a_bit_that_flips_after_a_cell_was_read_is_reported_too(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65535, (64, 64), np.uint16)
+    with open_cells(tmp_path, bound=1) as cells:
+        cells.write(P0, None, pixels)
+        cells.autosave()
+        first = cells.grid.locate(0)[1]
+        assert (cells.read(P0) == pixels).all()
+        assert cells.edit_id
+        file = tmp_path / cells.edit_id / "cells.mdb"
+        content = bytearray(file.read_bytes())
+        place = content.find(pixels[:16, :16].tobytes())
+        with file.open("r+b") as handle:
+            handle.seek(place + 5)
+            handle.write(bytes([content[place + 5] ^ 4]))
+        with pytest.raises(CorruptedDataError, match="edited cell 0"):
+            cells.read(P0, first)
+        cells.close(discard=True)
+
+
 def test_a_cell_under_another_cells_number_is_not_handed_out(tmp_path: Path) -> None:
     edit_id = left_behind(tmp_path)
     path = tmp_path / edit_id / "cells.mdb"
