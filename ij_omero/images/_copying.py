@@ -1,25 +1,39 @@
-"""Pixels from a source to a sink, tile by tile, reading ahead while the sink is busy."""
+"""Pixels from a source to a sink, tile by tile, reading ahead while the sink is busy.
+
+Tiles that lie together are read together: a server takes as long for a small call as for one of `ReadHints`' size.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ij_omero.errors import InvalidInputError, ReadError
 from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region, ResolutionLevel
-from ij_omero.pixels import Progress, ReadHints, WatchedSink, check_request, no_progress, write_order
+from ij_omero.pixels import PlaneSequence, Progress, ReadHints, WatchedSink, check_request, no_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from ij_omero.model import ImageId
-    from ij_omero.pixels import PixelSink, PixelSource
+    from ij_omero.pixels import PixelSink, PixelSource, WriteLayout
 
 _MOST_AHEAD = 4
 _AHEAD_BYTES = 64 << 20
+
+
+class Portion(NamedTuple):
+    """Tiles that follow one another in `write_order` and are read together: a rectangle of a plane, or whole planes."""
+
+    planes: list[PlaneIndex]
+    region: Region
+    tiles: list[Region]
+    """The tiles of each of the planes."""
 
 
 def copy_pixels(source: PixelSource, sink: PixelSink, progress: Progress = no_progress) -> ImageId:
@@ -42,31 +56,85 @@ def copy_pixels(source: PixelSource, sink: PixelSink, progress: Progress = no_pr
             )
     columns, rows = -(-description.size_x // layout.tile_width), -(-description.size_y // layout.tile_height)
     total = columns * rows * description.plane_count
-    tile_bytes = layout.tile_width * layout.tile_height * description.pixel_type.bytes_per_pixel
-    ahead = max(1, min(_MOST_AHEAD, source.hints.parallel + 1, _AHEAD_BYTES // max(1, tile_bytes)))
+    pixel_bytes = description.pixel_type.bytes_per_pixel
+    tile_bytes = layout.tile_width * layout.tile_height * pixel_bytes
+    portion_bytes = max(1, tile_bytes, min(source.hints.request_bytes, tile_bytes * total))
+    ahead = max(1, min(_MOST_AHEAD, source.hints.parallel + 1, _AHEAD_BYTES // portion_bytes))
     with sink, ThreadPoolExecutor(max(1, min(ahead, source.hints.parallel)), "ij_omero-copy") as readers:
-        waiting: deque[tuple[PlaneIndex, Region, Future[npt.NDArray[Any]]]] = deque()
+        waiting: deque[tuple[Portion, Future[list[npt.NDArray[Any]]]]] = deque()
         done = 0
 
         def write_first() -> None:
             nonlocal done
-            plane, region, pixels = waiting.popleft()
-            sink.write(plane, region, pixels.result())
-            done += 1
-            progress(done, total, "writing pixels")
+            portion, pixels = waiting.popleft()
+            left, top = portion.region.x, portion.region.y
+            for plane, whole in zip(portion.planes, pixels.result(), strict=True):
+                for tile in portion.tiles:
+                    rows = whole[tile.y - top : tile.y - top + tile.height]
+                    sink.write(plane, tile, rows[:, tile.x - left : tile.x - left + tile.width])
+                    done += 1
+                    progress(done, total, "writing pixels")
 
         try:
-            for plane, region in write_order(description, layout):
-                waiting.append((plane, region, readers.submit(source.read, plane, region)))
+            for portion in portions(description, layout, source.hints.request_bytes):
+                waiting.append((portion, readers.submit(_read, source, portion)))
                 if len(waiting) > ahead:
                     write_first()
             while waiting:
                 write_first()
         except BaseException:
-            for _, _, pixels in waiting:
+            for _, pixels in waiting:
                 pixels.cancel()
             raise
         return sink.finish()
+
+
+def portions(description: ImageDescription, layout: WriteLayout, request_bytes: int) -> Iterator[Portion]:
+    """Join the tiles of a layout to portions of about a request's size, in `write_order`.
+
+    Parameters
+    ----------
+    description
+        The image.
+    layout
+        The tiles.
+    request_bytes
+        A portion has at least one tile, and beyond that not more than this many bytes.
+    """
+    width, height = description.size_x, description.size_y
+    pixel_bytes = description.pixel_type.bytes_per_pixel
+    several = max(1, request_bytes // (width * height * pixel_bytes))
+    band_bytes = width * min(layout.tile_height, height) * pixel_bytes
+    tile_bytes = min(layout.tile_width, width) * min(layout.tile_height, height) * pixel_bytes
+    columns, rows = layout.tile_width, layout.tile_height
+    if several > 1:
+        columns, rows = width, height
+    elif band_bytes <= request_bytes:
+        columns, rows = width, rows * (request_bytes // band_bytes)
+    else:
+        columns *= max(1, request_bytes // tile_bytes)
+    planes = description.plane_indices()
+    for first in range(0, len(planes), several):
+        for region in _cut(Region(0, 0, width, height), columns, rows):
+            tiles = list(_cut(region, layout.tile_width, layout.tile_height))
+            yield Portion(planes[first : first + several], region, tiles)
+
+
+def _cut(region: Region, width: int, height: int) -> Iterator[Region]:
+    """Cut a region into tiles from its corner on, x fastest."""
+    right, bottom = region.x + region.width, region.y + region.height
+    for y in range(region.y, bottom, height):
+        for x in range(region.x, right, width):
+            yield Region(x, y, min(width, right - x), min(height, bottom - y))
+
+
+def _read(source: PixelSource, portion: Portion) -> list[npt.NDArray[Any]]:
+    planes, region = portion.planes, portion.region
+    if len(planes) == 1 or not isinstance(source, PlaneSequence):
+        return [source.read(plane, region) for plane in planes]
+    pixels = list(np.empty((len(planes), *region.shape), source.description.pixel_type.dtype))
+    source.read_planes(planes, region, out=pixels)
+    return pixels
 
 
 class ArraySource:
@@ -82,7 +150,7 @@ class ArraySource:
         What is known of the image besides; its sizes and pixel type give way to the array's.
     """
 
-    hints = ReadHints()
+    hints = ReadHints(request_bytes=1)  # nothing is gained by joining what is in memory
 
     def __init__(self, pixels: npt.NDArray[Any], name: str, description: ImageDescription | None = None) -> None:
         if not 2 <= pixels.ndim <= 5 or pixels.size == 0:

@@ -9,12 +9,13 @@ from ij_omero.model import ResolutionLevel
 from ij_omero.pixels import ReadHints, check_request
 
 from ._copying import ArraySource
+from ._saved_planes import SavedPlanes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ij_omero.cells import CellCache
-    from ij_omero.model import ImageDescription, PlaneIndex, Region
+    from ij_omero.model import PlaneIndex, Region
     from ij_omero.pixels import PixelSource
 
 
@@ -40,7 +41,7 @@ def java_image_source(image: Any) -> PixelSource:
             cells = cells_of(image)
             if cells is None:
                 return _DatasetSource(image)
-            return _Described(cells.saved_view, described_in_imagej(image, cells.saved_view.description))
+            return SavedPlanes(cells, described_in_imagej(image, cells.saved_view.description))
     raise InvalidInputError(
         f"a {type(image).__name__} is no image; expected an open image, an array, ImageJ's Dataset or ImagePlus, "
         "or a pixel source"
@@ -56,26 +57,6 @@ def cells_behind(image: Any) -> CellCache | None:
     from ij_omero.imagej import cells_of, is_dataset
 
     return cells_of(image) if is_dataset(image) else None
-
-
-class _Described:
-    """The pixels of a source under another description of the same sizes and type."""
-
-    def __init__(self, pixels: PixelSource, description: ImageDescription) -> None:
-        self.description = description
-        self.hints = pixels.hints
-        self.levels = pixels.levels
-        self._pixels = pixels
-
-    def read(
-        self, plane: PlaneIndex, region: Region | None = None, *, level: int = 0, out: npt.NDArray[Any] | None = None
-    ) -> npt.NDArray[Any]:
-        """Read a region, as `PixelSource.read` says."""
-        return self._pixels.read(plane, region, level=level, out=out)
-
-    def close(self) -> None:
-        """Close the pixels."""
-        self._pixels.close()
 
 
 class _DatasetSource:

@@ -16,6 +16,7 @@ from ._copying import ArraySource, copy_pixels
 from ._from_xarray import from_xarray, is_data_array
 from ._image import Image
 from ._java_images import cells_behind, java_image_source
+from ._saved_planes import SavedPlanes
 from ._verified import VerifiedSink
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _origin(
 def _pixels_of(image: Any, name: str | None) -> Iterator[PixelSource]:
     """Give a pixel source of anything that has pixels; it is closed afterwards where it was made here."""
     if isinstance(image, Image):
-        yield image.cache.saved_view
+        yield SavedPlanes(image.cache)
     elif isinstance(image, np.ndarray):
         yield ArraySource(image, name or "array")
     elif isinstance(image, PixelSource):

@@ -111,6 +111,20 @@ def test_planes_in_a_loop_are_read_in_few_calls(stack: tuple[ij_omero.Image, Any
     assert len(record.calls()) <= 10
 
 
+def test_what_nobody_touched_is_saved_in_few_reads(
+    stack: tuple[ij_omero.Image, Any], connection: ij_omero.Connection, record: IceRecord
+) -> None:
+    image, pixels = stack
+    expected = pixels.copy()
+    image[0, 1, 7, 100:103] = expected[0, 1, 7, 100:103] = 9
+    record.calls()
+    new = connection.save_image(image, name="copy")
+    calls = record.calls()
+    assert calls.count("setPlane") == 48
+    assert sum(calls.count(name) for name in ("getRegion", "getHypercube", "getTile", "getPlane")) <= 20
+    np.testing.assert_array_equal(new[...], expected)
+
+
 @pytest.mark.jvm
 def test_java_reads_a_region_through_z_in_few_calls(stack: tuple[ij_omero.Image, Any], record: IceRecord) -> None:
     import jpype
