@@ -9,11 +9,11 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ij_omero.errors import IJOmeroError, NotFoundError, StorageError
+from ij_omero.errors import DiskFullError, IJOmeroError, StorageError
 from ij_omero.stores import import_picture, read_picture
 
 from ._ome_xml import export_xml, import_xml, is_ome_xml
-from ._service import BYTES, Answer, Call, Service, attachment, require_local, text
+from ._service import BYTES, Answer, Call, Service, attachment, require_local, sent, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def upload_file(service: Service, call: Call) -> Answer:
 
 def file_info(service: Service, call: Call) -> Answer:
     """FileInfo: name, length, digest, files with the same content, pixels that were made from it."""
-    found = _file(service, call)
+    found = service.file(call)
     lines = [f"Name={found.name}", f"Length={found.length}", f"SHA1={found.sha1}"]
     if found.original is not None:
         lines.append(f"IsAlias={found.original}")
@@ -44,13 +44,13 @@ def file_info(service: Service, call: Call) -> Answer:
 
 def file_sha1(service: Service, call: Call) -> Answer:
     """FileSHA1: the digest of a file."""
-    return text(_file(service, call).sha1)
+    return text(service.file(call).sha1)
 
 
 def read_file(service: Service, call: Call) -> Answer:
     """ReadFile: a file's bytes, or some of them."""
     parameters = call.parameters
-    found = _file(service, call)
+    found = service.file(call)
     offset = parameters.number("Offset") or 0
     length = parameters.number("Length")
     if offset < 0 or (length is not None and length < 0):
@@ -65,7 +65,7 @@ def read_file(service: Service, call: Call) -> Answer:
 def delete_file(service: Service, call: Call) -> Answer:
     """DeleteFile: delete an uploaded file; its content stays while others have the same."""
     require_local(call)
-    found = _file(service, call)
+    found = service.file(call)
     service.repository.drop_file(found.file_id)
     return text(found.file_id)
 
@@ -91,10 +91,10 @@ def local_path(service: Service, call: Call) -> Answer:
     """GetLocalPath: where a file, or pixels that are being written, lie in the repository; empty for images."""
     parameters = call.parameters
     if parameters.oid("PixelsID") is not None:
-        pending = service.repository.image_of(parameters.pixels_id) is None
-        path = service.repository.pending(parameters.pixels_id).path if pending else None
+        pending = service.unfinished(call)
+        path = None if pending is None else pending.path
     elif parameters.oid("FileID") is not None:
-        path = _file(service, call).path
+        path = service.file(call).path
     else:
         path = None
     return text("" if path is None else path.relative_to(service.repository.folder))
@@ -102,12 +102,12 @@ def local_path(service: Service, call: Call) -> Answer:
 
 def is_omexml(service: Service, call: Call) -> Answer:
     """IsOMExml: 1 if a file is an OME-XML document, else 0."""
-    return text(int(is_ome_xml(_file(service, call).path)))
+    return text(int(is_ome_xml(service.file(call).path)))
 
 
 def import_ome_file(service: Service, call: Call) -> Answer:
     """ImportOMEfile: make pixels of what an OME-XML file holds, and answer it with their ids instead."""
-    found = _file(service, call)
+    found = service.file(call)
     try:
         document, imported = import_xml(found.path, service)
     except (ValueError, StorageError) as error:
@@ -164,37 +164,21 @@ def _upload(service: Service, call: Call) -> int:
         raise parameters.failure("UploadSize must be specified!")
     name = parameters.text("File") or ""
     if parameters.flag("IsLocalFile"):
-        if not call.is_command:
-            raise parameters.failure("IsLocalFile is for the command line only", status=403)
-        try:
-            with Path(name).open("rb") as content:
-                return service.repository.add_file(Path(name).name, content, size)
-        except OSError as error:
-            raise parameters.failure("UploadFile failed.", str(error)) from error
-    if parameters.binary is None:
-        raise parameters.failure("UploadFile failed.", "no File was sent")
+        name = Path(name).name
     try:
-        return service.repository.add_file(name, parameters.binary, size)
+        with sent(call, "File", "UploadFile failed.", "no File was sent") as content:
+            return service.repository.add_file(name, content, size)
+    except DiskFullError:
+        raise
     except StorageError as error:
         raise parameters.failure("UploadFile failed.", str(error)) from error
-
-
-def _file(service: Service, call: Call) -> FileInfo:
-    return _found(service, call, call.parameters.file_id)
 
 
 def _files(service: Service, call: Call) -> list[FileInfo]:
     numbers = call.parameters.numbers("FileID")
     if not numbers or len(numbers) > MOST_FILES:
         raise call.parameters.failure("FileID must be specified!")
-    return [_found(service, call, number) for number in numbers]
-
-
-def _found(service: Service, call: Call, file_id: int) -> FileInfo:
-    try:
-        return service.repository.file(file_id)
-    except NotFoundError as error:
-        raise call.parameters.failure("GetFileRep failed.", str(error), status=404) from None
+    return [service.file(call, number) for number in numbers]
 
 
 @contextlib.contextmanager

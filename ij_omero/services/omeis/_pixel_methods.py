@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ij_omero.errors import NotFoundError, StorageError, WriteError
+from ij_omero.errors import StorageError, WriteError
 
 from ._repository import FIRST_PENDING
-from ._service import BYTES, Answer, Call, Service, require_local, text
+from ._service import BYTES, Answer, Call, Service, require_local, sent, text
 from ._tiff import read_directory
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ij_omero.model import ImageDescription
 
     from ._failure import MethodFailure
-    from ._repository import FileInfo
 
 NO_SHA1 = "0" * 40
 
@@ -101,18 +100,17 @@ def write_pixels(service: Service, call: Call) -> Answer:
     parameters = call.parameters
     pending = service.pending(call)
     box = parameters.box(pending.description)
-    if parameters.binary is None:
-        raise parameters.failure("No pixels specified")
-    count = pending.write(box, parameters.binary, big_endian=parameters.flag("BigEndian", True))
-    if parameters.binary.read(1):
-        raise parameters.failure(f"more pixels were sent than the {box.size} that {parameters.method} takes")
+    with sent(call, "Pixels", "No pixels specified") as content:
+        count = pending.write(box, content, big_endian=parameters.flag("BigEndian", True))
+        if content.read(1):
+            raise parameters.failure(f"more pixels were sent than the {box.size} that {parameters.method} takes")
     return text(count)
 
 
 def convert(service: Service, call: Call) -> Answer:
     """Convert, ConvertStack, ConvertPlane, ConvertRows: write pixels from an uploaded file, and tell how many."""
     parameters = call.parameters
-    file = _file(service, call)
+    file = service.file(call)
     pending = service.pending(call)
     box = parameters.box(pending.description)
     offset = parameters.number("Offset") or 0
@@ -136,7 +134,7 @@ def convert(service: Service, call: Call) -> Answer:
 def convert_tiff(service: Service, call: Call) -> Answer:
     """ConvertTIFF: write a plane from a directory of an uploaded TIFF file, and tell how many pixels."""
     parameters = call.parameters
-    file = _file(service, call)
+    file = service.file(call)
     pending = service.pending(call)
     box = parameters.box(pending.description)
     plane = next(box.planes)
@@ -158,14 +156,6 @@ def _described(service: Service, call: Call) -> tuple[ImageDescription, bool]:
         return service.repository.pending(pixels_id).description, False
     with service.lease(call) as source:
         return source.description, True
-
-
-def _file(service: Service, call: Call) -> FileInfo:
-    file_id = call.parameters.file_id
-    try:
-        return service.repository.file(file_id)
-    except NotFoundError as error:
-        raise call.parameters.failure("GetFileRep failed.", str(error), status=404) from None
 
 
 def _short(call: Call, expected: int, found: int) -> MethodFailure:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +15,14 @@ from ij_omero.pixels import write_order
 from ij_omero.services._core import OpenSources
 from ij_omero.stores.json_codec import description_from_json
 
+from ._failure import MethodFailure
 from ._finished import FinishedPixels
 from ._repository import sha1_of_chunks
 from ._statistics import Measured, measure_stack
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     from ij_omero.model import ImageDescription, ImageId
     from ij_omero.pixels import ImageStore, PixelSink
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     from ._parameters import Parameters
     from ._pending import PendingPixels
-    from ._repository import Repository
+    from ._repository import FileInfo, Repository
 
 DEFAULT_BOUND = 512 << 20
 KEPT_FIGURES = 256
@@ -89,11 +92,29 @@ class Service:
 
     def pending(self, call: Call) -> PendingPixels:
         """Return the pixels that a call writes to."""
+        pending = self.unfinished(call)
+        if pending is None:
+            why = "the pixels are finished and can only be read"
+            raise call.parameters.failure("GetPixelsRep failed.", why, status=409)
+        return pending
+
+    def unfinished(self, call: Call) -> PendingPixels | None:
+        """Return the pixels that a call names where they can be written, None where they are an image."""
+        image = self._image(call)
+        if image is None:
+            return self.repository.pending(call.parameters.pixels_id)
+        self.store.describe(int(image))
+        return None
+
+    def file(self, call: Call, file_id: int | None = None) -> FileInfo:
+        """Return the file that a call names, or one of those that it does."""
         parameters = call.parameters
-        pixels_id = parameters.pixels_id
-        if self._image(call) is not None:
-            raise parameters.failure("GetPixelsRep failed.", "the pixels are finished and can only be read", status=409)
-        return self.repository.pending(pixels_id)
+        file_id = parameters.file_id if file_id is None else file_id
+        try:
+            return self.repository.file(file_id)
+        except NotFoundError as error:
+            which = f"FileID={file_id}"
+            raise MethodFailure(parameters.method, "GetFileRep failed.", which, str(error), 404) from None
 
     def image_id(self, call: Call) -> ImageId:
         """Return the image that a call reads."""
@@ -202,6 +223,33 @@ class Service:
             return self.repository.image_of(call.parameters.pixels_id)
         except NotFoundError as error:
             raise call.parameters.failure("GetPixelsRep failed.", str(error), status=404) from None
+
+
+@contextlib.contextmanager
+def sent(call: Call, name: str, missing: str, why: str | None = None) -> Iterator[BinaryIO]:
+    """Give the data that comes with a call, or that is in a file of this machine.
+
+    Parameters
+    ----------
+    name
+        The parameter that names the file; only commands may, with IsLocalFile.
+    missing, why
+        What is told where there is no data.
+    """
+    parameters = call.parameters
+    if not parameters.flag("IsLocalFile"):
+        if parameters.binary is None:
+            raise parameters.failure(missing, why)
+        yield parameters.binary
+        return
+    if not call.is_command:
+        raise parameters.failure("IsLocalFile is for the command line only", status=403)
+    try:
+        content = Path(parameters.text(name) or "").open("rb")
+    except OSError as error:
+        raise parameters.failure(f"{parameters.method} failed.", str(error)) from error
+    with content:
+        yield content
 
 
 def text(value: object) -> Answer:

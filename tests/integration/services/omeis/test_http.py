@@ -157,7 +157,10 @@ def test_the_command_reads_and_writes_what_the_server_does(address: str, tmp_pat
     content = bytes(range(24))
     new = command(tmp_path, "Method=NewPixels", "Dims=4,3,2,1,1,1")
     pixels_id = new.stdout.decode().strip()
-    assert command(tmp_path, "Method=SetPixels", f"PixelsID={pixels_id}", content=content).stdout == b"24\n"
+    assert command(tmp_path, "Method=SetPixels", f"PixelsID={pixels_id}", content=content[::-1]).stdout == b"24\n"
+    (tmp_path / "local.raw").write_bytes(content)
+    local = (f"PixelsID={pixels_id}", f"Pixels={tmp_path / 'local.raw'}", "IsLocalFile=1")
+    assert command(tmp_path, "Method=SetPixels", *local).stdout == b"24\n"
     pixels_id = command(tmp_path, "Method=FinishPixels", f"PixelsID={pixels_id}").stdout.decode().strip()
     assert httpx.get(address, params={"Method": "GetPixels", "PixelsID": pixels_id}).content == content
     upload = command(tmp_path, "Method=UploadFile", "File=a.txt", content=b"abc")

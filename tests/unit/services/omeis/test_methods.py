@@ -204,7 +204,10 @@ def test_deleting_is_for_this_machine(call: Caller, store: LocalStore) -> None:
         ({"Method": "Dance"}, "Error calling Dance: Method doesn't exist"),
         ({"Method": "GetPixels"}, "Error calling GetPixels: PixelsID Parameter missing"),
         ({"Method": "GetPixels", "PixelsID": "0"}, "Error calling GetPixels: PixelsID must be positive."),
-        ({"Method": "GetPixels", "PixelsID": "77"}, "Error calling GetPixels with PixelsID=77: GetPixelsRep failed."),
+        *(
+            ({"Method": method, "PixelsID": "77"}, f"Error calling {method} with PixelsID=77: GetPixelsRep failed.")
+            for method in ("GetPixels", "SetPixels", "FinishPixels", "GetLocalPath", "PixelsInfo")
+        ),
         ({"Method": "NewPixels"}, "Error calling NewPixels: Dims Parameter missing"),
         (
             {"Method": "NewPixels", "Dims": "1,2,3"},
@@ -301,6 +304,9 @@ def test_files_are_kept_once_and_told_of(call: Caller) -> None:
 
 def test_a_file_of_the_server_cannot_be_named_from_outside(call: Caller) -> None:
     assert "command line only" in call.fails("UploadFile", b"", File="/etc/passwd", IsLocalFile="true")
+    pixels_id = call.text("NewPixels", Dims="2,2,1,1,1,1")
+    told = call.fails("SetPixels", PixelsID=pixels_id, Pixels="/etc/passwd", IsLocalFile="true")
+    assert "command line only" in told
 
 
 def test_files_are_zipped_under_their_names(call: Caller) -> None:
@@ -321,6 +327,7 @@ def test_files_become_pixels(call: Caller) -> None:
     rows = call.text("UploadFile", mirrored.tobytes(), File="rows")
     where = {"PixelsID": pixels_id, "theZ": 0, "theC": 0, "theT": 0}
     assert call.text("ConvertRows", **where, theY=1, nRows=2, FileID=rows, FlipHorizontal=1) == "14"
+    assert call.fails("ConvertPlane", **where, FileID=99).startswith("Error calling ConvertPlane with FileID=99: Get")
     short = call.fails("ConvertPlane", **where, FileID=rows)
     assert "Did not convert correct number of pixels.  Expected 35, got 14" in short
     stack = call.text("UploadFile", pixels[1, 1].astype(">u2").tobytes(), File="stack")
