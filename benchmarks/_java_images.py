@@ -8,6 +8,9 @@ each is answered by a line of numbers.
 DiskCachedCellImg is used as somebody in Python would: its loader is a Python function, which lets the same source read
 into memory that Java copies from, and cells are written from Python the same way. Its cache has as many cells as the
 bound has room for; those that it evicted stay in Java's heap until Java collects them.
+
+Java has all of its heap from the start, for every kind. On a virtual machine memory that a process touches first costs
+up to 20 times what the cell in it does, which would tell how much the heap happens to grow and little else.
 """
 
 from __future__ import annotations
@@ -294,7 +297,7 @@ def main() -> None:
     kind, heap, folder, *jars = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    _runtime.start(max_heap=heap)
+    _runtime.start(max_heap=heap, options=[f"-Xms{heap}", "-XX:+AlwaysPreTouch"])
     for jar in jars:
         jpype.addClassPath(jar)
     worker = Worker(kind, Path(folder))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests._browser", "tests._omero"]
 
 _SERVER_FIXTURES = {"omero_server", "omero_user", "omero_group", "omero_web"}
+_PROGRAMS = {"cli", "demo", "localserver", "scripting", "web"}
+"""Folders of those integration tests with a server that mostly start processes; about half of the time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Share tests out by file, those of the server all to one process, which brings it up once.
+    """Share tests out by file, those of a server in two halves, each to one process, which brings up one of its own.
 
     xdist's own groups (``--dist loadgroup``) are lost with pytest 9.2, whose ids of tests cannot be changed.
     """
@@ -33,7 +35,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByServerAndFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::")[0]
-            return "server" if _uses_server(config.rootpath / file, config.rootpath / "tests") else file
+            if not _uses_server(config.rootpath / file, config.rootpath / "tests"):
+                return file
+            return "server of programs" if _PROGRAMS.intersection(file.split("/")) else "server of pixels"
 
     return ByServerAndFile(config, log)
 
