@@ -145,7 +145,7 @@ def node_command(uuid: str, words: tuple[str, ...], where: str) -> None:
                     count = client.foreground_roi(uuid, name, roi, values, bar)
                 click.echo(f"{roi}: {count} blocks")
             case _:
-                raise click.UsageError("expected a command for the node; see `ij-omero dvid node --help`")
+                raise click.UsageError("expected a command for the node, such as: node UUID NAME load OFFSET FILES")
 
 
 def _put(client: DvidClient, uuid: str, name: str, dims: str, offset: str, patterns: Sequence[str]) -> None:
@@ -159,7 +159,7 @@ def _put(client: DvidClient, uuid: str, name: str, dims: str, offset: str, patte
     files = [Path(each) for names in found for each in names]
     with Bar() as bar:
         client.put_pictures(uuid, name, dims, (numbers[0], numbers[1], numbers[2]), files, bar)
-    click.echo(f"{name}: {len(files)} pictures")
+    click.echo(f"{name}: {len(files)} picture{'' if len(files) == 1 else 's'}")
 
 
 def _whole(text: str, what: str) -> int:

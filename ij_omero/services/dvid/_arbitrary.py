@@ -27,6 +27,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 POINTS_AT_ONCE = 1 << 18
 KEPT_BYTES = 64 << 20
 MOST_PIXELS = 1 << 24
+ROUNDING = 1e-6
 _CORNERS = [(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)]
 
 
@@ -66,7 +67,8 @@ class ArbitraryPlane:
         wide, high = (math.dist(end, corner) / step for end in (right, lower))
         if not (wide < 1 << 31 and high < 1 << 31):
             raise InvalidInputError(f"Bad arbitrary image size requested: {wide:g} x {high:g} pixels")
-        columns, rows = math.floor(wide), math.floor(high)
+        # 200.2 - 100.2 is a little less than 100: such an edge keeps its last pixel
+        columns, rows = math.floor(wide + ROUNDING), math.floor(high + ROUNDING)
         if (columns + 1) * (rows + 1) > min(limit, MOST_PIXELS):
             raise InvalidInputError(
                 f"Requested payload ({(columns + 1) * (rows + 1)} pixels) exceeds this DVID server's set limit "

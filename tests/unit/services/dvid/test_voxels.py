@@ -155,6 +155,8 @@ def test_planes_in_any_orientation(dvid: Dvid, grey: str) -> None:
     assert dvid.get(f"{grey}/arb/80_-40_320/156_-40_400/80_-4_320/2/jpg:80").headers["content-type"] == "image/jpeg"
     for path in ("1_1_1/2_2_2/3_3_3/0", "1_1_1/2_2_2/3_3_3/-1", "1_1/2_2_2/3_3_3/1", "nan_1_1/2_2_2/3_3_3/1"):
         assert dvid.get(f"{grey}/arb/{path}").status_code == 400
+    documented = dvid.get(f"{grey}/arb/100.2_90_80.7/200.2_90_80.7/100.2_190.0_80.7/10.0/jpg:80")
+    assert Image.open(io.BytesIO(documented.content)).size == (11, 11)
     assert "exceeds this DVID server's set limit" in dvid.get(f"{grey}/arb/0_0_0/9e6_0_0/0_9e6_0/1").text
     assert "touches 262145 blocks" in dvid.get(f"{grey}/arb/0_0_0/9e7_0_0/0_9e7_0/1e5").text
 
