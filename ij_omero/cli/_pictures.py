@@ -53,12 +53,21 @@ def image_facts(image: Image) -> dict[str, Any]:
         "dataset": {"id": description.dataset_id, "name": description.dataset_name},
         "owner": description.owner,
         "group": description.group,
+        "source": _source(image),
         "tables": [
             {"id": table.table_id, "name": table.name, "columns": list(table.column_names), "rows": table.row_count}
             for table in image.tables()
         ],
         "roi_count": len(image.rois()),
     }
+
+
+def _source(image: Image) -> str | None:
+    """Return the address of the image that one was made from."""
+    source_id = image.description.source_id
+    if source_id is None:
+        return image.description.source_address
+    return str(image.store.store.address_of(source_id))
 
 
 def _quantities(description: ImageDescription) -> dict[str, Any]:
@@ -98,6 +107,7 @@ def _print_facts(image: Image, facts: dict[str, Any]) -> None:
             ("owner", facts["owner"]),
             ("group", facts["group"]),
             ("acquired", facts["acquired"]),
+            ("made from", facts["source"]),
             ("tags", ", ".join(facts["tags"])),
             *((f"  {key}", value) for key, value in facts["key_values"]),
             *(("table", f"{t['name']} (id {t['id']}): {', '.join(t['columns'])}") for t in facts["tables"]),

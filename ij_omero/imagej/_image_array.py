@@ -28,11 +28,14 @@ class ImageArray:
         Name, sizes, calibration and channels.
     rois
         The image's overlay and selection.
+    made_from
+        The address of the image that it was made from, where that is known.
     """
 
     pixels: npt.NDArray[Any]
     description: ImageDescription
     rois: tuple[Roi, ...] = ()
+    made_from: str | None = None
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Let numpy take the pixels."""
@@ -64,7 +67,7 @@ def image_array(pixels: Any, description: ImageDescription | None = None, name: 
         The OME model has no such pixel type.
     """
     if isinstance(pixels, ImageArray):
-        return ImageArray(pixels.pixels, description or pixels.description, pixels.rois)
+        return ImageArray(pixels.pixels, description or pixels.description, pixels.rois, pixels.made_from)
     array = np.asarray(pixels)
     if not 2 <= array.ndim <= 5 or array.size == 0:
         raise InvalidInputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,11 @@ class ModuleResult:
         All outputs by name: plain values, images as Java objects, tables and ROIs.
     log
         What ImageJ printed meanwhile.
+
+    Attributes
+    ----------
+    made_from
+        The address of the image that it ran on, which its images get; None where that is not known.
     """
 
     def __init__(
@@ -43,11 +49,13 @@ class ModuleResult:
         self.rois = tuple(rois)
         self.outputs = dict(outputs or {})
         self.log = log
+        self.made_from: str | None = None
 
     @cached_property
     def images(self) -> tuple[ImageArray, ...]:
         """The images, copied into arrays of (T, C, Z, Y, X) on first use."""
-        return tuple(_image_array(image) for image in self.java_images)
+        arrays = (_image_array(image) for image in self.java_images)
+        return tuple(replace(array, made_from=array.made_from or self.made_from) for array in arrays)
 
     @property
     def image(self) -> ImageArray | None:

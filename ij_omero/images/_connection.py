@@ -241,8 +241,10 @@ class Connection:
         dataset
             The dataset to link the image to, where the store has datasets.
         source
-            The image of this store that it was made from; ``image`` itself where that is one. Its calibration and
-            channels are taken where ``image`` has none and the axes agree.
+            The image that it was made from: an open one, or the id of one of this store; without it, ``image`` itself,
+            or what a result of `run`, a Dataset or an xarray made of an image knows of its origin. Its calibration and
+            channels are taken where ``image`` has none and the axes agree. The new image is linked to it: by its id,
+            and by its address where it lies in another store.
         as_pixels_of
             An image of an OMERO.server that gets the pixels beside those that it has, instead of a new image: a further
             Pixels object, with sizes, type, calibration and channels of its own; tables and ROIs go to the image.

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ij_omero.errors import AddressError
-from ij_omero.model import parse_address
-
 from ._opening import kept_connection, open_image, split_address
 
 if TYPE_CHECKING:
@@ -31,8 +28,6 @@ def save_at(image: Any, address: ImageAddress) -> ImageAddress:
     """
     store, source = _store_of(address)
     connection = kept_connection(store)
-    if source is None:
-        source = _origin(image, store)
     new = connection.save_image(image, name=address.name, source=source)
     try:
         return new.address
@@ -45,17 +40,3 @@ def _store_of(address: ImageAddress) -> tuple[ImageAddress, ImageId | None]:
 
     bare = replace(address, name=None)
     return split_address(bare) if bare.image_id is not None else (bare, None)
-
-
-def _origin(image: Any, store: ImageAddress) -> ImageId | None:
-    """Return the image of the same store that a Dataset was opened from."""
-    from ij_omero.imagej import source_address
-
-    text = source_address(image)
-    if text is None:
-        return None
-    try:
-        where, image_id = split_address(parse_address(text))
-    except AddressError:
-        return None
-    return image_id if (where.scheme, where.host, where.port) == (store.scheme, store.host, store.port) else None

@@ -31,7 +31,8 @@ def run(module: str | Path, image: Any = None, /, **inputs: Any) -> ModuleResult
     Returns
     -------
     ModuleResult
-        ``image``, ``images``, ``tables``, ``rois``, all ``outputs`` by name, and ImageJ's ``log``.
+        ``image``, ``images``, ``tables``, ``rois``, all ``outputs`` by name, and ImageJ's ``log``. Its images know the
+        first image that went in, to which `save_image` links them.
 
     Raises
     ------
@@ -44,10 +45,13 @@ def run(module: str | Path, image: Any = None, /, **inputs: Any) -> ModuleResult
     """
     from ij_omero import imagej
 
+    origin = next((text for text in map(_address_of, (image, *inputs.values())) if text), None)
     given = {name: value.to_dataset() if isinstance(value, Image) else value for name, value in inputs.items()}
     image = image.to_dataset() if isinstance(image, Image) else image
     if is_script(module):
-        return imagej.run_script(Path(module).expanduser(), inputs=given, images=[] if image is None else [image])
+        result = imagej.run_script(Path(module).expanduser(), inputs=given, images=[] if image is None else [image])
+        result.made_from = origin
+        return result
     module = str(module)
     if image is not None:
         description = imagej.find_module(module)
@@ -57,7 +61,22 @@ def run(module: str | Path, image: Any = None, /, **inputs: Any) -> ModuleResult
         if name in given:
             raise InvalidInputError(f"the image was given twice, as the second argument and as {name!r}")
         given[name] = image
-    return imagej.run_module(module, given)
+    result = imagej.run_module(module, given)
+    result.made_from = origin
+    return result
+
+
+def _address_of(value: Any) -> str | None:
+    """Return the address of an image that something is, was opened from or was made from."""
+    from ij_omero import imagej
+
+    if isinstance(value, Image):
+        return str(value.address)
+    if isinstance(value, imagej.ImageArray):
+        return value.made_from
+    if imagej.current() is not None and imagej.is_dataset(value):
+        return imagej.source_address(value)
+    return None
 
 
 def is_script(module: str | Path) -> bool:

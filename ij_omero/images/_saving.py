@@ -16,6 +16,7 @@ from ._copying import ArraySource, copy_pixels
 from ._from_xarray import from_xarray, is_data_array
 from ._image import Image
 from ._java_images import cells_behind, java_image_source
+from ._origins import origin_of
 from ._saved_planes import SavedPlanes
 from ._verified import VerifiedSink
 
@@ -31,7 +32,15 @@ if TYPE_CHECKING:
     from ._connection import Connection
 
 _log = logging.getLogger(__name__)
-_IDS = {"image_id": None, "pixels_id": None, "dataset_id": None, "dataset_name": None, "owner": None, "group": None}
+_NOT_TAKEN = {
+    "image_id": None,
+    "pixels_id": None,
+    "dataset_id": None,
+    "dataset_name": None,
+    "owner": None,
+    "group": None,
+    "source_id": None,
+}
 
 
 def save(
@@ -50,12 +59,12 @@ def save(
 ) -> tuple[ImageId, int | None]:
     """Do what `Connection.save_image` says; return the image's id, and that of its further pixels."""
     store = connection.store
-    origin, origin_id = _origin(store, image, source)
+    origin, origin_id, elsewhere = origin_of(store, image, source)
     # before the first pixel is read: what is edited meanwhile may come too late for the new image
     edited = image.cache if isinstance(image, Image) else cells_behind(image)
     noted = edited.note_edits() if edited is not None else {}
     with _pixels_of(image, name) as pixels, ThreadPoolExecutor(1) as beside:
-        description = _described(pixels.description, origin, name, changes)
+        description = _described(pixels.description, origin, name, {"source_address": elsewhere, **changes})
         times = beside.submit(_times, store, origin, origin_id, description)
         sink = _created(store, description, dataset, origin_id, pixels_of, verify)
         new = copy_pixels(pixels, sink, progress)
@@ -97,20 +106,6 @@ def _times(
     return times if np.isfinite(times).any() else None
 
 
-def _origin(
-    store: ImageStore, image: Any, source: Image | ImageId | None
-) -> tuple[ImageDescription | None, ImageId | None]:
-    """Say which image the new one was made from, and its id where it lies in the same store."""
-    if isinstance(source, (int, str)):
-        return store.describe(source), source
-    parent = source if source is not None else image if isinstance(image, Image) else None
-    if parent is None:
-        return None, None
-    if not isinstance(parent, Image):
-        raise InvalidInputError(f"source is a {type(parent).__name__}; expected an open image or an image id")
-    return parent.description, parent.image_id if parent.store.address == store.address else None
-
-
 @contextlib.contextmanager
 def _pixels_of(image: Any, name: str | None) -> Iterator[PixelSource]:
     """Give a pixel source of anything that has pixels; it is closed afterwards where it was made here."""
@@ -144,7 +139,7 @@ def _described(
         if own.size_c == origin.size_c and all(channel.name is None for channel in own.channels):
             taken["channels"] = _channels(own, origin)
     rendering = changes.pop("rendering", None)
-    new = own.replace(**_IDS, rendering=rendering, **{**taken, **({"name": name} if name else {}), **changes})
+    new = own.replace(**_NOT_TAKEN, rendering=rendering, **{**taken, **({"name": name} if name else {}), **changes})
     return new if rendering is not None else new.replace(rendering=_rendering(new, own, origin))
 
 

@@ -112,6 +112,8 @@ class ImageDescription:
         Where the image lies in its store, where the store has such things.
     source_id
         The image of the same store that this one was made from, where the store knows.
+    source_address
+        The address of the image that it was made from, where that lies in another store.
 
     Raises
     ------
@@ -143,6 +145,7 @@ class ImageDescription:
     owner: str | None = None
     group: str | None = None
     source_id: ImageId | None = None
+    source_address: str | None = None
 
     def __post_init__(self) -> None:
         """Check sizes and complete the channels."""

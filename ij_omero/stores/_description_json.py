@@ -48,6 +48,7 @@ def description_to_json(description: ImageDescription) -> Json:
         "rendering": _rendering(description.rendering),
         "dataset": description.dataset_name,
         "source_id": description.source_id,
+        "source_address": description.source_address,
     }
 
 
@@ -82,6 +83,7 @@ def description_from_json(block: Json) -> ImageDescription:
             dataset_id=block["dataset"],
             dataset_name=block["dataset"],
             source_id=block.get("source_id"),
+            source_address=block.get("source_address"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptedDataError(f"the description of an image is damaged: {error!r}") from error

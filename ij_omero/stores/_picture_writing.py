@@ -178,7 +178,7 @@ def _padded(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _write_ome_zarr(source: PixelSource, path: Path, progress: Progress) -> None:
     from ._local_sink import LocalSink
 
-    description = source.description.replace(dataset_id=None, dataset_name=None, source_id=None)
+    description = source.description.replace(dataset_id=None, dataset_name=None, source_id=None, source_address=None)
     with LocalSink(_ExportFolder(path), description, _TILE) as sink:
         tiles_x, tiles_y = -(-description.size_x // _TILE), -(-description.size_y // _TILE)
         total = tiles_x * tiles_y * description.plane_count

@@ -12,7 +12,7 @@ from ij_omero.model import Channel, ChannelRendering, ImageDescription, PixelTyp
 
 from ._enumerations import enumerations
 from ._ice import omero
-from ._marks import KEY_VALUES, PROVENANCE
+from ._marks import KEY_VALUES, PROVENANCE, SOURCE
 from ._values import optional, set_color
 
 if TYPE_CHECKING:
@@ -159,9 +159,7 @@ def _links(image: NewImage, known_tags: list[Any]) -> list[Any]:
     links = []
     if image.description.key_values:
         links.append(annotation_link(image.image_id, map_annotation(KEY_VALUES, list(image.description.key_values))))
-    facts = []
-    if image.source_id is not None:
-        facts.append(("source image", str(image.source_id)))
+    facts = source_facts(image)
     if image.description.pixel_type is PixelType.BIT:
         facts.append(("pixel type", PixelType.BIT.value))
     if facts:
@@ -179,6 +177,12 @@ def _links(image: NewImage, known_tags: list[Any]) -> list[Any]:
         link.child = omero.model.ImageI(image.image_id, False)
         links.append(link)
     return links
+
+
+def source_facts(image: NewImage) -> list[tuple[str, str]]:
+    """Return what a note says of the image that a new one was made from: its id, or its address at another store."""
+    source = image.source_id if image.source_id is not None else image.description.source_address
+    return [] if source is None else [(SOURCE, str(source))]
 
 
 def map_annotation(namespace: str, pairs: list[Any]) -> Any:

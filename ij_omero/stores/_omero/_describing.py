@@ -17,7 +17,7 @@ from ij_omero.model import (
 )
 
 from ._ice import omero
-from ._marks import PIXELS, PIXELS_TYPE, PROVENANCE, is_unfinished
+from ._marks import PIXELS, PIXELS_TYPE, PROVENANCE, SOURCE, is_unfinished
 from ._session import ALL_GROUPS
 from ._values import quantity_of, value_of
 
@@ -138,7 +138,7 @@ def _described(
 ) -> Described:
     key_values: list[KeyValue] = []
     tags: list[str] = []
-    source_id: int | None = None
+    source: str | None = None
     first = str(next(p.id.val for p in image.copyPixels() if p is not None))
     pixel_type = PixelType.named(pixels.pixelsType.value.val)
     for note in notes:
@@ -151,7 +151,7 @@ def _described(
                 stored_as = facts.get(PIXELS_TYPE, facts.get("pixel type"))
                 if stored_as == PixelType.BIT.value and pixel_type is PixelType.UINT8:
                     pixel_type = PixelType.BIT
-                source_id = int(facts["source image"]) if facts.get("source image", "").isdecimal() else source_id
+                source = facts.get(SOURCE, source)
             else:
                 key_values.extend(pairs)
         elif note.textValue is not None:
@@ -183,7 +183,8 @@ def _described(
         datasets[0][1] if datasets else None,
         owner.omeName.val,
         image.details.group.name.val,
-        source_id,
+        int(source) if source is not None and source.isdecimal() else None,
+        None if source is None or source.isdecimal() else source,
     )
     return Described(description, image.details.group.id.val, image.fileset is not None)
 

@@ -12,6 +12,9 @@ from pathlib import Path
 PROVENANCE = "ij_omero/provenance"
 """Namespace of the MapAnnotation that names the image a new one was made from, and what its pixels are."""
 
+SOURCE = "source image"
+"""Key of a provenance note: the id of the image on the same server, or the address of one elsewhere."""
+
 PIXELS = "pixels"
 """Key of a provenance note that speaks of these pixels of an image and not of its first."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ij_omero.model import PixelType
 
-from ._completing import NewImage, annotation_link, map_annotation
+from ._completing import NewImage, annotation_link, map_annotation, source_facts
 from ._deleting import delete_objects
 from ._ice import omero
 from ._marks import PIXELS, PIXELS_TYPE, PROVENANCE
@@ -29,9 +29,7 @@ def move_pixels(connection: Connection, new: NewImage, image_id: int) -> None:
     pixels = query.findByQuery(_PIXELS, omero.sys.ParametersI().addId(new.pixels_id), new.context)
     pixels.methodology = omero.rtypes.rstring(new.description.name[:255])
     target.addPixels(pixels)
-    facts = [(PIXELS, str(new.pixels_id))]
-    if new.source_id is not None:
-        facts.append(("source image", str(new.source_id)))
+    facts = [(PIXELS, str(new.pixels_id)), *source_facts(new)]
     if new.description.pixel_type is PixelType.BIT:
         facts.append((PIXELS_TYPE, PixelType.BIT.value))
     note = annotation_link(image_id, map_annotation(PROVENANCE, facts))

@@ -67,6 +67,7 @@ def test_a_dataset_is_saved_with_what_java_wrote(store: ij_omero.Connection, ima
     np.testing.assert_array_equal(new.to_numpy(), expected)
     assert [channel.name for channel in new.description.channels] == ["DAPI", "GFP"]
     assert new.description.time_increment == Quantity(1.5, "s")
+    assert new.description.source_id == image.image_id
 
 
 def test_a_dataset_of_java_alone_is_saved_plane_by_plane(store: ij_omero.Connection, image: ij_omero.Image) -> None:
@@ -88,7 +89,8 @@ def test_an_imageplus_is_saved_with_calibration_of_its_source(
 def test_results_of_a_module_become_an_image(store: ij_omero.Connection, image: ij_omero.Image) -> None:
     result = ij_omero.run("Gaussian Blur...", image, sigma=2)
     assert image.dirty == 0, "ImageJ 1 works on a copy"
-    new = store.save_image(result.image, name="blurred", source=image, tables=result.tables, rois=result.rois)
+    new = store.save_image(result.image, name="blurred", tables=result.tables, rois=result.rois)
+    assert new.description.source_id == image.image_id
     assert new.shape == image.shape
     assert new.to_numpy().std() < image.to_numpy().std() / 2
     assert [channel.name for channel in new.description.channels] == ["DAPI", "GFP"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,11 +148,17 @@ def test_two_servers_at_once_are_kept_apart(omero_user: MakeUser) -> None:
         image[0, 1, 2, 10:20] = 7
         moved = there.save_image(image, name="moved")
         assert (moved.address.port, moved.address.user) == (second.port, theirs.name)
+        assert moved.description.source_address == str(replace(image.address, user=None))
         moved[0, 0, 0] = 1
         expected = pixels()
         expected[0, 1, 2, 10:20] = 7
         np.testing.assert_array_equal(image[...], expected)
         with theirs.gateway() as gateway:
+            told = [
+                [tuple(pair) for pair in note.getValue()]
+                for note in gateway.getObject("Image", moved.image_id).listAnnotations()
+            ]
+            assert told == [[("source image", str(replace(image.address, user=None)))]]
             planes = list(gateway.getObject("Image", moved.image_id).getPrimaryPixels().getPlanes([(2, 1, 0)]))
             np.testing.assert_array_equal(planes[0], expected[0, 1, 2])
         second.close()

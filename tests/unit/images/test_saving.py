@@ -122,6 +122,27 @@ def test_an_image_goes_from_one_store_to_another(image: Image, tmp_path: Path) -
         assert [one.name for one in other.list_images()] == ["ramp"]
 
 
+def test_an_image_of_another_store_is_named_by_its_address(image: Image, tmp_path: Path) -> None:
+    with ij_omero.open_store(tmp_path / "one") as first, ij_omero.open_store(tmp_path / "two") as second:
+        there = first.save_image(image)
+        assert (there.description.source_id, there.description.source_address) == (None, None), "memory does not last"
+        copy = second.save_image(there)
+        assert copy.description.source_address == str(tmp_path / "one" / "1.ome.zarr")
+        assert copy.description.source_id is None
+        # one step back: what was made of the copy names the copy
+        again = second.save_image(copy)
+        assert (again.description.source_id, again.description.source_address) == (copy.image_id, None)
+
+
+def test_lazy_arrays_know_their_source(connection: Connection, image: Image) -> None:
+    assert connection.save_image(image.to_xarray()).description.source_id == image.image_id
+    connection.delete(image)
+    plain = connection.save_image(np.zeros((3, 3), np.uint8))
+    lazy = plain.to_xarray().compute()
+    connection.delete(plain)
+    assert connection.save_image(lazy).description.source_id is None, "a source that is gone does not stop a save"
+
+
 def test_progress_counts_tiles_and_may_cancel(connection: Connection, image: Image) -> None:
     steps: list[tuple[int, int]] = []
     connection.save_image(image, progress=lambda done, total, what="": steps.append((done, total)))
