@@ -132,7 +132,7 @@ def generate_command(
     _print_report(report, as_json, dry_run)
     if not as_json:
         click.echo(f"{time.ctime()}: generation completed")
-        click.echo(f"{len(report.scripts)} scripts generated.")
+        click.echo(f"{len(report.scripts)} scripts {'would be ' * dry_run}generated.")
     return EXIT_LEFT_OUT if report.problems else EXIT_OK
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
+
+from ij_omero.errors import IJOmeroError
 
 
 def main(arguments: list[str]) -> int:
@@ -18,12 +21,31 @@ def main(arguments: list[str]) -> int:
             "usage: python -m ij_omero.scripting IDENTIFIER [DESCRIPTION], where ICE_CONFIG names a job's settings\n"
         )
         return 2
-    from omero import scripts
-
+    if not os.environ.get("ICE_CONFIG"):
+        sys.stderr.write(
+            "error: ICE_CONFIG names no file with a job's settings; OMERO's processor sets it for the scripts that it "
+            "runs, so launch one of those: omero script launch ID\n"
+        )
+        return 1
     from ij_omero.scripting import run_job
 
-    client: Any = scripts.client("ij_omero")
-    return run_job(client, arguments[0], json.loads(arguments[1]) if len(arguments) > 1 else None)
+    client: Any
+    if len(arguments) > 1:
+        from omero import scripts
+
+        client = scripts.client("ij_omero")
+        return run_job(client, arguments[0], json.loads(arguments[1]))
+    from ._declaring import declaring_client
+    from ._described import plain_module
+    from ._modules import find_wrapped_module
+
+    try:
+        module = find_wrapped_module(arguments[0])
+    except IJOmeroError as error:
+        sys.stderr.write(f"No module for ID: {arguments[0]}\n{error}\n")
+        return 1
+    client = declaring_client(module)
+    return run_job(client, module.identifier, plain_module(module))
 
 
 if __name__ == "__main__":

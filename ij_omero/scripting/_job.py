@@ -24,7 +24,7 @@ from ._described import described_module
 from ._description import IMAGEJ1
 from ._marking import shown_file, shown_image
 from ._parameters import DATA_TYPE, DATASET_ID, IDS, MESSAGE_KEY, NEW_IMAGE, TABLE_FILE, script_parameters
-from ._selection import images_of, places_of
+from ._selection import check_dataset, images_of, places_of
 from ._types import Role
 from ._values import module_value, rtype_of
 
@@ -51,6 +51,10 @@ _ENDED = (
     "the job was ended from outside, by its user or since it ran into the server's time limit for scripts "
     "(omero.scripts.timeout); what was saved before is complete, and nothing half-made stays"
 )
+_VANISHED = (
+    "Failed: the process ended before the job did: it was killed, for example since the machine ran out of memory, or "
+    "Java crashed. What was saved before is complete; an image that was being written is marked as unfinished."
+)
 _BRIEF_PIXELS = 1 << 24  # a job on so few is over before Java's better compiler would pay
 _MARGIN_S = 20.0  # what is left of the time limit for saving and reporting, a quarter of a short limit
 
@@ -73,7 +77,9 @@ class _Progress:
 
 def run_here(client: Any, identifier: str, described: Mapping[str, Any] | None = None) -> int:
     """Run a job in this process; see `run_job`."""
+    import Ice
     import omero.clients  # noqa: F401 - the classes of omero.model are there only after it
+    from omero.rtypes import rstring
 
     _log_to_streams()
     started = time.monotonic()
@@ -86,8 +92,14 @@ def run_here(client: Any, identifier: str, described: Mapping[str, Any] | None =
                 module = find_wrapped_module(identifier)
             else:
                 module = described_module(identifier, described)
-            progress, outputs = _run_all(client, module, started, edits)
             service, session = client.sf.getSessionService(), client.getSessionId()
+            # a process that is killed can tell nobody, so what is to be told then stands there until the end
+            foretold = service.begin_setOutput(session, MESSAGE_KEY, rstring(_VANISHED))
+            try:
+                progress, outputs = _run_all(client, module, started, edits)
+            finally:
+                with contextlib.suppress(Ice.Exception):  # what comes next on a session that is gone tells better
+                    service.end_setOutput(foretold)
             for key, value in outputs.items():
                 service.setOutput(session, key, value)
             return progress.exit_code
@@ -112,6 +124,8 @@ def _run_all(client: Any, module: WrappedModule, started: float, edits: str) -> 
     values = _module_values(module, parameters, given)
     runs = _runs(client, parameters, module, given)
     places = places_of(client, [image for run in runs for image in run.values()])
+    if given.get(DATASET_ID):
+        check_dataset(client, given[DATASET_ID], places.values())
     _start_imagej(module, sum(place.size for place in places.values()))
     from ij_omero.cells import EDITS_VARIABLE
 
@@ -140,7 +154,7 @@ def _run_all(client: Any, module: WrappedModule, started: float, edits: str) -> 
                 progress.stopped = True
                 _log.error("%s failed: %s", what, error)
             except Exception as error:  # whatever one image meets, the others are still done
-                progress.failed[what] = _said(error)
+                progress.failed[what] = _said(error) + ("" if run else _without_images(parameters))
                 _log.error("%s failed: %s", what, _said(error), exc_info=_is_unforeseen(error))
             longest = max(longest, time.monotonic() - started - spent)
     message = _message(module, progress, len(runs), limit)
@@ -212,6 +226,12 @@ def _inputs_of(client: Any) -> dict[str, Any]:
     given = {key: unwrap(value) for key, value in found.items()}
     # OMERO.web sends fields that were left empty as empty texts
     return {key: value for key, value in given.items() if value is not None and value != []}
+
+
+def _without_images(parameters: ScriptParameters) -> str:
+    """Say what may have been missing: commands of ImageJ 1 do not tell whether they need an image."""
+    keys = " and ".join(one.key for one in parameters.images)
+    return f"; no image was given: set {IDS} (with {DATA_TYPE}) or {keys}" if keys else ""
 
 
 def _module_values(module: WrappedModule, parameters: ScriptParameters, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ij_omero.errors import InvalidInputError, NotFoundError
+from ij_omero.errors import AccessDeniedError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +28,7 @@ _PLACES = (
     "select i.id, i.name, i.details.group.id, p.sizeX, p.sizeY, p.sizeZ, p.sizeC, p.sizeT "
     "from Image i left outer join i.pixels p where i.id in (:ids)"
 )
+_DATASET = "select d, d.name, d.details.group.id, d.details.group.name from Dataset d where d.id in (:ids)"
 _DATASETS = "select l.child.id, l.parent from DatasetImageLink l where l.child.id in (:ids)"
 
 
@@ -99,6 +100,37 @@ def places_of(client: Any, image_ids: Sequence[int]) -> dict[int, Place]:
     if unknown:
         raise _not_visible("Image", unknown)
     return places
+
+
+def check_dataset(client: Any, dataset_id: int, places: Iterable[Place]) -> None:
+    """See that this user may put new images of some images into a dataset, before anything is computed for it.
+
+    Raises
+    ------
+    NotFoundError
+        The dataset is unknown or not visible to this user.
+    AccessDeniedError
+        It is somebody else's, and may not be filled.
+    InvalidInputError
+        It lies in another group than an image; results lie in the group of what they were made from.
+    """
+    rows = _query(client, _DATASET, [dataset_id])
+    if not rows:
+        raise NotFoundError(
+            f"no Dataset with id {dataset_id} is visible to this user; check Dataset_ID, or leave it out"
+        )
+    dataset, name, group_id, group = rows[0]
+    if not dataset.details.permissions.canLink():
+        raise AccessDeniedError(
+            f"Dataset {dataset_id} ({name}) is somebody else's, and this user may not put images into it; "
+            "set Dataset_ID to another one, or leave it out"
+        )
+    elsewhere = [place for place in places if place.group_id != group_id]
+    if elsewhere:
+        raise InvalidInputError(
+            f"Dataset {dataset_id} ({name}) lies in the group {group}, and image {elsewhere[0].image_id} "
+            f"({elsewhere[0].name}) in another one; set Dataset_ID to a dataset of the image's group, or leave it out"
+        )
 
 
 def _not_visible(data_type: str, ids: Iterable[int]) -> NotFoundError:

@@ -96,8 +96,7 @@ def script_source(module: WrappedModule, target: Target) -> str:
         [_declaration(item) for item in parameters.inputs]
         + [_declaration(item, out=True) for item in parameters.outputs]
     )
-    title = clean_text(" ".join(module.title.split()) or module.identifier, 200)
-    about = clean_text(module.description.strip()) or f"Runs ImageJ's {title.removesuffix('...')}."
+    title, about = introduction(module)
     constants = {
         "about_file": ascii(f"{title}: an ImageJ module as an OMERO script."),
         "module": ascii(module.identifier),
@@ -112,6 +111,12 @@ def script_source(module: WrappedModule, target: Target) -> str:
         "namespace": ascii(f"ij_omero/{target.namespace}"),
     }
     return _TEMPLATE.format_map(constants)
+
+
+def introduction(module: WrappedModule) -> tuple[str, str]:
+    """Return a module's name and what it is, as OMERO shows them."""
+    title = clean_text(" ".join(module.title.split()) or module.identifier, 200)
+    return title, clean_text(module.description.strip()) or f"Runs ImageJ's {title.removesuffix('...')}."
 
 
 def _declaration(item: ScriptParameter, *, out: bool = False) -> str:

@@ -182,10 +182,7 @@ def _from_ice_config() -> dict[str, Any]:
     for key, name in (("host", "omero.host"), ("user", "omero.user"), ("group", "omero.group")):
         if properties.getProperty(name):
             found[key] = properties.getProperty(name)
-    router = properties.getProperty("Ice.Default.Router").split()
-    for key, flag in (("host", "-h"), ("port", "-p")):
-        if key not in found and flag in router[:-1]:
-            found[key] = router[router.index(flag) + 1]
+    found = {**router_place(properties.getProperty("Ice.Default.Router")), **found}
     port = properties.getProperty("omero.port") or found.get("port")
     if port:
         found["port"] = _port(port, "omero.port of ICE_CONFIG")
@@ -197,6 +194,13 @@ def _from_ice_config() -> dict[str, Any]:
     elif password:
         found["password"] = password
     return found
+
+
+def router_place(router: str) -> dict[str, Any]:
+    """Return ``host`` and ``port`` as far as a proxy such as ``OMERO.Glacier2/router:ssl -p 4064 -h HOST`` has them."""
+    words = router.split()
+    flags = (("host", "-h"), ("port", "-p"))
+    return {key: words[words.index(flag) + 1] for key, flag in flags if flag in words[:-1]}
 
 
 def _from_stored_session(host: str | None, port: int | None, user: str | None) -> dict[str, Any]:

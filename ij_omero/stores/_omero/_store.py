@@ -31,7 +31,7 @@ from ij_omero.model import (
 )
 
 from . import _plane_times, _rois, _sessions, _tables
-from ._credentials import Login, find_login
+from ._credentials import Login, find_login, router_place
 from ._deleting import delete_objects
 from ._describing import Described, check_dataset_id, describe, image_number, not_found
 from ._enumerations import enumerations
@@ -132,7 +132,10 @@ class OmeroStore:
         plain = getattr(client, "c", client)
         if not isinstance(plain, omero.clients.BaseClient):
             raise InvalidInputError(f"expected an omero.client or a BlitzGateway, not {type(client).__name__}")
-        host, port = plain.getProperty("omero.host"), plain.getProperty("omero.port") or "4064"
+        # the processor gives a script the router alone, and omero.port is then its default
+        router = router_place(plain.getProperty("Ice.Default.Router"))
+        host = plain.getProperty("omero.host") or router.get("host", "")
+        port = router.get("port") or plain.getProperty("omero.port") or "4064"
         return cls(OmeroSession(Login(host, int(port), group=group), client=plain), shared=False)
 
     def __repr__(self) -> str:
@@ -331,7 +334,8 @@ class OmeroStore:
             if removed := self.remove_unfinished():
                 _LOG.info("removed the unfinished images %s, whose writers are gone", removed)
         except IJOmeroError as error:  # the new image does not depend on it
-            _LOG.warning("%s; it stays marked as unfinished", error)
+            level = logging.DEBUG if self._closed or self._session.closed else logging.WARNING
+            _LOG.log(level, "%s; what is unfinished stays marked", error)
 
     def delete(self, image_id: ImageId) -> None:
         """Delete an image with its annotations and ROIs; an unknown id raises ImageNotFoundError."""

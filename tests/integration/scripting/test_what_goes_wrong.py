@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from ij_omero.errors import ScriptError
+from ij_omero.errors import AccessDeniedError, InvalidInputError, NotFoundError
 from ij_omero.model import Column, Table
 from ij_omero.scripting import LaunchResult, install_scripts, launch, list_scripts, remove_scripts, script_modules
 from ij_omero.scripting._description import WrappedModule
 from ij_omero.scripting._modules import RunResult
 from ij_omero.scripting._saving import Saver
-from ij_omero.scripting._selection import places_of
+from ij_omero.scripting._selection import Place, check_dataset, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,9 +113,9 @@ def test_a_killed_java_leaves_nothing_half_made(scripts: dict[str, int], omero_u
     user = omero_user()
     ids = pictures(user, 50)
     before = owned(user)
-    with contextlib.suppress(ScriptError):  # the command may say so, or only show that nothing came back
-        done = run(user, scripts["Die"], IDs=ids)
-        assert not done.image_ids and not done.message
+    done = run(user, scripts["Die"], IDs=ids)
+    assert done.message.startswith("Failed: the process ended before the job did: it was killed")
+    assert not done.image_ids
     assert owned(user) == before
 
 
@@ -139,6 +138,27 @@ def test_somebody_elses_image_that_may_only_be_read(scripts: dict[str, int], ome
     assert new in owned(reader)["Image"]
     assert "in no dataset" in done.message  # theirs may not be filled by others
     assert owned(owner) == before
+
+
+def test_a_dataset_that_cannot_take_the_results_is_refused_before_anything_runs(
+    omero_user: Any, omero_group: Any
+) -> None:
+    group = omero_group("rwr---")
+    owner, reader = omero_user(group), omero_user(group)
+    (theirs,) = pictures(owner, 50, in_dataset=True)
+    with owner.gateway() as gateway:
+        dataset = next(iter(gateway.getObject("Image", theirs).listParents())).getId()
+        check_dataset(gateway.c, dataset, places_of(gateway.c, [theirs]).values())
+    with reader.gateway() as gateway:
+        with pytest.raises(AccessDeniedError, match="is somebody else's, and this user may not put images into it"):
+            check_dataset(gateway.c, dataset, [])
+        with pytest.raises(NotFoundError, match=f"no Dataset with id {2**40} is visible to this user"):
+            check_dataset(gateway.c, 2**40, [])
+    elsewhere = omero_user()
+    with elsewhere.gateway() as gateway, pytest.raises(NotFoundError):
+        check_dataset(gateway.c, dataset, [])
+    with owner.gateway() as gateway, pytest.raises(InvalidInputError, match=rf"lies in the group {group.name}, and"):
+        check_dataset(gateway.c, dataset, [Place(1, "a picture", group.id + 1)])
 
 
 def test_a_run_that_fails_half_way_takes_back_what_it_attached(omero_user: Any) -> None:

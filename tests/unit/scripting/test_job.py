@@ -58,6 +58,13 @@ def test_an_image_that_is_not_required_may_be_left_out() -> None:
     assert runs(optional) == [{}]
 
 
+def test_a_command_that_wanted_an_image_after_all_is_said_to_have_none() -> None:
+    optional = WrappedModule("t", "T", inputs=(ModuleParameter("image", "ij.ImagePlus", required=False),))
+    said = _job._without_images(script_parameters(optional))
+    assert said == "; no image was given: set IDs (with Data_Type) or Image_ID"
+    assert _job._without_images(script_parameters(WrappedModule("t", "T"))) == ""
+
+
 class Client:
     """As much of an ``omero.client`` as the job asks for."""
 
@@ -68,7 +75,10 @@ class Client:
         self.outputs: dict[str, Any] = {}
         self.closed = False
         session = SimpleNamespace(
-            getInputs=lambda _: self.inputs, setOutput=lambda _, key, value: self.setOutput(key, value)
+            getInputs=lambda _: self.inputs,
+            setOutput=lambda _, key, value: self.setOutput(key, value),
+            begin_setOutput=lambda _, key, value: self.setOutput(key, value),
+            end_setOutput=lambda _: None,
         )
         self.sf = SimpleNamespace(
             getConfigService=lambda: SimpleNamespace(getConfigValue=lambda key: "100000"),

@@ -43,6 +43,18 @@ def test_without_arguments_a_tool_tells_its_usage(tool: str) -> None:
     assert done.stderr.startswith(f"usage: {tool}")
 
 
+def test_the_whole_table_of_exit_codes_is_told() -> None:
+    told = run("gen-scripts", "--help").stdout
+    assert all(f"{code} " in told.partition("Exit codes:")[2] for code in (0, 1, 2, 3, 4, 64, 70))
+
+
+def test_outside_a_job_a_module_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ICE_CONFIG", raising=False)
+    done = run("run-script", "Gaussian Blur...", "System Information")
+    assert done.returncode == 2  # the number of modules that failed
+    assert "ICE_CONFIG names no file with a job's settings" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_no_omerodir_has_its_own_exit_code(tmp_path: Path) -> None:
     done = run("gen-scripts", str(tmp_path), "--bogus")
     assert done.returncode == 1
