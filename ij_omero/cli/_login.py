@@ -86,8 +86,25 @@ def open_connection(address: str | ImageAddress, login: Login) -> Connection:
 @contextlib.contextmanager
 def opened_image(address: str, login: Login) -> Iterator[Image]:
     """Open an image by its address for the time of a command."""
+    from dataclasses import replace
+
     from ij_omero.images import split_address
 
-    store, image_id = split_address(address)
+    parsed = parse_address(address)
+    pixels_id = parsed.pixels_id
+    if parsed.image_id is None and pixels_id is not None:
+        store, image_id = replace(parsed, pixels_id=None, name=None), None
+    else:
+        store, image_id = split_address(parsed)
     with open_connection(store, login) as connection:
-        yield connection.open_image(connection.only_image_id() if image_id is None else image_id)
+        if image_id is None:
+            image_id = connection.only_image_id() if pixels_id is None else connection.image_of_pixels(pixels_id)
+        yield connection.open_image(image_id, pixels_id=pixels_id)
+
+
+def login_for(address: str | ImageAddress, login: Login, other: str | ImageAddress) -> Login:
+    """Return the login for a second server: what the command line gave for one is never sent to another."""
+    here, there = parse_address(address), parse_address(other)
+    if there.scheme == "omero" and (here.host, here.port) != (there.host, there.port):
+        return Login()
+    return login

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ij_omero.errors import IJOmeroError
+from ij_omero.model import parse_address
 
 from ._app import Command
 from ._bars import Bar
-from ._login import Login, login_options, open_connection, opened_image
+from ._login import Login, login_for, login_options, open_connection, opened_image
 from ._output import bytes_text, json_option, print_json, print_pairs, print_table
 
 if TYPE_CHECKING:
-    from ij_omero.images import Image
+    from ij_omero.images import Connection, Image
     from ij_omero.model import Channel, ImageDescription, ImageSummary
 
 
@@ -159,6 +160,9 @@ def import_command(
 ) -> int:
     """Import pictures (TIFF, OME-TIFF, PNG, JPEG, ...) into a store as new images.
 
+    The address of an image, or an OME-Zarr folder, is copied with its tables and ROIs; options of the login are for
+    STORE, and for the address where that is the only server or the same one.
+
     A file that cannot be imported is reported and the others still are; the exit code is then 1.
     """
     done: list[dict[str, Any]] = []
@@ -166,7 +170,10 @@ def import_command(
     with open_connection(store, login) as connection, Bar() as bar:
         for file in files:
             try:
-                image = connection.import_picture(file, name=name, dataset=dataset, progress=bar)
+                if _is_image_of_a_store(file):
+                    image = _copied(connection, file, login_for(file, login, store), name, dataset, bar)
+                else:
+                    image = connection.import_picture(file, name=name, dataset=dataset, progress=bar)
             except IJOmeroError as error:
                 bar.close()
                 click.echo(f"error: {file}: {error}", err=True)
@@ -180,6 +187,22 @@ def import_command(
     if as_json:
         print_json(done)
     return 1 if failed else 0
+
+
+def _is_image_of_a_store(text: str) -> bool:
+    path = Path(text).expanduser()
+    return not path.is_file() and (path.is_dir() or parse_address(text).scheme != "file")
+
+
+def _copied(
+    connection: Connection, address: str, login: Login, name: str | None, dataset: int | None, bar: Bar
+) -> Image:
+    """Copy an image of another store, or of this one, with what is attached to it."""
+    with opened_image(address, login) as image:
+        tables = [image.store.read_table(table.table_id) for table in image.tables()]
+        return connection.save_image(
+            image, name=name, dataset=dataset, tables=tables, rois=image.rois(), progress=bar
+        )
 
 
 @click.command("export", cls=Command)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ij_omero.errors import CorruptedDataError, InvalidInputError, StorageError
+from ij_omero.model import parse_address
 
 from ._disk_errors import storage_error
 from ._picture_source import PictureSource, describe_array
@@ -62,6 +63,11 @@ def read_picture(path: str | Path) -> tuple[ImageDescription, PictureSource]:
     MissingDependencyError
         Its compression needs a package that is not installed.
     """
+    if isinstance(path, str) and not Path(path).is_file() and parse_address(path).scheme != "file":
+        raise InvalidInputError(
+            "expected a picture file, not the address of an image; open it (open_image), and save_image(image, to=...) "
+            "copies it into another store, as `ij-omero import ADDRESS --to STORE` does"
+        )
     path = Path(path).expanduser()
     try:
         with path.open("rb") as file:

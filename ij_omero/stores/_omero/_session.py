@@ -348,15 +348,18 @@ class _PlainConnection(Connection):
 
 
 def _keep_alive(session: weakref.ref[OmeroSession], closed: threading.Event, seconds: float) -> None:
+    told = False
     while not closed.wait(seconds):
         alive = session()
         if alive is None:
             return
         try:
             alive.keep_alive()
+            told = False
         except (IJOmeroError, Ice.Exception) as error:
             if closed.is_set():  # meanwhile, which is no failure
                 return
-            # The next call of the user meets the same failure and reports it.
-            _LOG.warning("keeping the session at %s alive failed: %s", without_secrets(alive.login).server, error)
+            # The next call of the user meets the same failure and reports it; one warning is enough until then.
+            _LOG.log(logging.DEBUG if told else logging.WARNING, "keeping the session at %s alive failed: %s", without_secrets(alive.login).server, error)
+            told = True
         del alive

@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from ij_omero.errors import InvalidInputError
+from ij_omero.images import open_store
+from ij_omero.model import Point, Roi, Table
+from ij_omero.stores import read_picture
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -30,6 +35,29 @@ def test_one_bad_file_does_not_keep_the_others_out(
     assert done.code == 1
     assert done.err.startswith(f"error: {tmp_path}/none.png: ")
     assert [one["name"] for one in json.loads(done.out)] == ["stripes.png"]
+
+
+def test_an_image_of_a_store_is_imported_with_what_belongs_to_it(
+    ij_omero: Callable[..., Outcome], store: Path, tmp_path: Path
+) -> None:
+    with open_store(store) as images:
+        images.store.save_table(1, Table.from_dict("areas", {"Area": [1.5, 2.5]}))
+        images.store.save_rois(1, [Roi((Point(3, 4),), name="here")])
+    done = ij_omero("import", store / "1.ome.zarr", "--to", tmp_path / "new", "--name", "copy")
+    assert done == (0, f"{store}/1.ome.zarr -> {tmp_path}/new/1.ome.zarr\n", "")
+    facts = json.loads(ij_omero("info", tmp_path / "new" / "1.ome.zarr", "--json").out)
+    assert (facts["name"], facts["roi_count"], facts["source"]) == ("copy", 1, f"{store}/1.ome.zarr")
+    assert [(one["name"], one["columns"], one["rows"]) for one in facts["tables"]] == [("areas", ["Area"], 2)]
+
+
+def test_addresses_that_lead_nowhere_are_no_files(ij_omero: Callable[..., Outcome], tmp_path: Path) -> None:
+    done = ij_omero("import", "omero://127.0.0.1:1/image/3", "http://example.org/a.png", "--to", tmp_path / "new")
+    assert done.code == 1
+    first, second = done.err.splitlines()
+    assert "no password and no session" in first
+    assert "unknown kind of address" in second
+    with pytest.raises(InvalidInputError, match="ij-omero import ADDRESS --to STORE"):
+        read_picture("omero://127.0.0.1/image/3")
 
 
 def test_info_tells_people_and_machines_the_same(ij_omero: Callable[..., Outcome], store: Path) -> None:

@@ -27,8 +27,14 @@ from ij_omero.model import ImageDescription, PixelType, PlaneIndex, Region, Roi
 from ij_omero.pixels import read_array, write_array, write_order
 from ij_omero.pixels.conformance import example_pixels
 from ij_omero.stores import OmeroStore, open_store
+from ij_omero.stores._omero._credentials import Login
+from ij_omero.stores._omero._session import OmeroSession
+from tests._ice_record import IceRecord
+from tests._omero import gateway
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests._omero import MakeGroup, MakeUser, OmeroUser
 
 SMALL = ImageDescription("small", PixelType.UINT16, 50, 40, 2, 2, 1)
@@ -221,6 +227,51 @@ def test_reading_goes_on_after_the_session_was_ended(store: OmeroStore, user: Om
     end_session(user, store)
     assert store.describe(source.description.image_id or 0).name == "small"
     assert store.session.session_id != before
+
+
+def test_an_administrator_ends_a_session_while_an_image_is_open(
+    omero_server: Any, store: OmeroStore, user: OmeroUser
+) -> None:
+    import omero
+
+    pixels = example_pixels(SMALL)
+    image_id = write_array(store.create(SMALL), pixels)
+
+    def end(uuid: str) -> None:
+        session = omero.model.SessionI()
+        session.uuid = omero.rtypes.rstring(uuid)
+        with gateway("root", omero_server.password, user.host, user.port) as admin:
+            service = admin.c.sf.getSessionService()
+            while service.closeSession(session) > 0:
+                pass
+
+    source = store.open(image_id)
+    np.testing.assert_array_equal(source.read(PlaneIndex(0, 0, 0)), pixels[0, 0, 0])
+    end(store.session.session_id)
+    np.testing.assert_array_equal(source.read(PlaneIndex(1, 1, 0)), pixels[0, 1, 1])  # by a new login
+    with user.gateway() as theirs:
+        joined = OmeroStore.connect(user.host, port=user.port, session_id=theirs.c.getSessionId())
+        handed_in = OmeroStore.of_client(theirs)
+        sources = [joined.open(image_id), handed_in.open(image_id)]
+        end(theirs.c.getSessionId())
+        # nothing is known here that would open another one
+        with pytest.raises(LoginError, match="the session has ended; log in with user and password"):
+            sources[0].read(PlaneIndex(1, 1, 0))
+        with pytest.raises(ConnectionFailedError, match="connect that client again"):
+            sources[1].read(PlaneIndex(1, 1, 0))
+        joined.close()
+        handed_in.close()
+
+
+def test_an_idle_session_is_kept_alive(user: OmeroUser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = IceRecord(tmp_path, monkeypatch)
+    session = OmeroSession(Login(user.host, user.port, user.name, password=user.password), keep_alive=0.05)
+    asked: list[str] = []
+    deadline = time.monotonic() + 30
+    while asked.count("keepAlive") < 3 and time.monotonic() < deadline:
+        asked += record.calls()
+    session.close()
+    assert asked.count("keepAlive") >= 3
 
 
 def test_reading_goes_on_after_the_connection_was_cut(store: OmeroStore) -> None:
