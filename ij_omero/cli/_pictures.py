@@ -200,9 +200,7 @@ def _copied(
     """Copy an image of another store, or of this one, with what is attached to it."""
     with opened_image(address, login) as image:
         tables = [image.store.read_table(table.table_id) for table in image.tables()]
-        return connection.save_image(
-            image, name=name, dataset=dataset, tables=tables, rois=image.rois(), progress=bar
-        )
+        return connection.save_image(image, name=name, dataset=dataset, tables=tables, rois=image.rois(), progress=bar)
 
 
 @click.command("export", cls=Command)

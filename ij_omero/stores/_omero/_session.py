@@ -360,6 +360,7 @@ def _keep_alive(session: weakref.ref[OmeroSession], closed: threading.Event, sec
             if closed.is_set():  # meanwhile, which is no failure
                 return
             # The next call of the user meets the same failure and reports it; one warning is enough until then.
-            _LOG.log(logging.DEBUG if told else logging.WARNING, "keeping the session at %s alive failed: %s", without_secrets(alive.login).server, error)
+            level = logging.DEBUG if told else logging.WARNING
+            _LOG.log(level, "keeping the session at %s alive failed: %s", without_secrets(alive.login).server, error)
             told = True
         del alive
