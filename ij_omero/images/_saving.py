@@ -40,6 +40,8 @@ _NOT_TAKEN = {
     "owner": None,
     "group": None,
     "source_id": None,
+    "project_id": None,
+    "project_name": None,
 }
 
 

@@ -114,6 +114,8 @@ class ImageDescription:
         The image of the same store that this one was made from, where the store knows.
     source_address
         The address of the image that it was made from, where that lies in another store.
+    project_id, project_name
+        The project that its dataset lies in, where the store has projects.
 
     Raises
     ------
@@ -146,6 +148,8 @@ class ImageDescription:
     group: str | None = None
     source_id: ImageId | None = None
     source_address: str | None = None
+    project_id: ImageId | None = None
+    project_name: str | None = None
 
     def __post_init__(self) -> None:
         """Check sizes and complete the channels."""

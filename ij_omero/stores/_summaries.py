@@ -32,6 +32,8 @@ def stored_description(
         owner=None,
         group=None,
         source_id=source,
+        project_id=None,
+        project_name=None,
     )
 
 

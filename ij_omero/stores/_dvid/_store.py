@@ -145,6 +145,8 @@ class DvidStore:
             owner=None,
             group=None,
             source_id=source,
+            project_id=None,
+            project_name=None,
         )
         self._require_values(uuid)
         return DvidSink(self._client, uuid, name, stored, self._threads, lambda: self._remove(uuid, name))

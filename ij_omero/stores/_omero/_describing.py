@@ -30,7 +30,8 @@ _IMAGE = """
     join fetch i.pixels p join fetch p.pixelsType
     left outer join fetch p.channels ch
     left outer join fetch ch.logicalChannel left outer join fetch ch.statsInfo
-    left outer join fetch i.datasetLinks dl left outer join fetch dl.parent
+    left outer join fetch i.datasetLinks dl left outer join fetch dl.parent ds
+    left outer join fetch ds.projectLinks pl left outer join fetch pl.parent
     where {condition}
     """
 _ANNOTATIONS = """
@@ -107,7 +108,7 @@ def describe(session: OmeroSession, image_id: ImageId, pixels_id: int | None = N
             f"image {number} at {session.login.server} is not whole: it is still being written, or its writer died; "
             "see unfinished() and remove_unfinished() of the store"
         )
-    pixels = _chosen_pixels(image, number, pixels_id)
+    pixels = chosen_pixels(image, number, pixels_id)
     notes = [link.child for link in links]
     settings = [setting for setting in settings if setting.pixels.id.val == pixels.id.val]
     return _described(session, image, pixels, text or "", notes, settings)
@@ -121,7 +122,7 @@ def not_found(session: OmeroSession, number: int) -> ImageNotFoundError:
     )
 
 
-def _chosen_pixels(image: Any, number: int, pixels_id: int | None) -> Any:
+def chosen_pixels(image: Any, number: int, pixels_id: int | None) -> Any:
     all_pixels = [pixels for pixels in image.copyPixels() if pixels is not None]
     if pixels_id is None:
         return all_pixels[0]
@@ -158,7 +159,10 @@ def _described(
             tags.append(note.textValue.val)
     owner = image.details.owner
     rendering = _rendering(settings, session.identity.user_id, owner.id.val, pixels.sizeC.val)
-    datasets = sorted((link.parent.id.val, link.parent.name.val) for link in image.copyDatasetLinks())
+    datasets = sorted((link.parent for link in image.copyDatasetLinks()), key=lambda dataset: dataset.id.val)
+    projects = sorted(
+        (link.parent.id.val, link.parent.name.val) for dataset in datasets[:1] for link in dataset.copyProjectLinks()
+    )
     description = ImageDescription(
         value_of(image.name) or "",
         pixel_type,
@@ -179,12 +183,14 @@ def _described(
         rendering,
         image.id.val,
         pixels.id.val,
-        datasets[0][0] if datasets else None,
-        datasets[0][1] if datasets else None,
+        datasets[0].id.val if datasets else None,
+        datasets[0].name.val if datasets else None,
         owner.omeName.val,
         image.details.group.name.val,
         int(source) if source is not None and source.isdecimal() else None,
         None if source is None or source.isdecimal() else source,
+        projects[0][0] if projects else None,
+        projects[0][1] if projects else None,
     )
     return Described(description, image.details.group.id.val, image.fileset is not None)
 

@@ -83,6 +83,8 @@ def test_pixels_of_others_are_read(store: OmeroStore, user: OmeroUser, dtype: st
 
 
 def test_others_see_everything_that_belongs_to_an_image(store: OmeroStore, user: OmeroUser) -> None:
+    import omero
+
     source_id = write_array(
         store.create(ImageDescription("source", PixelType.UINT8, 4, 4)), np.zeros((1, 1, 1, 4, 4), "u1")
     )
@@ -137,9 +139,15 @@ def test_others_see_everything_that_belongs_to_an_image(store: OmeroStore, user:
         assert [a.getValue() for a in image.listAnnotations() if a.OMERO_TYPE.__name__ == "TagAnnotationI"] == [
             "tagged"
         ]
+        link = omero.model.ProjectDatasetLinkI()
+        link.parent, link.child = omero.model.ProjectI(), omero.model.DatasetI(dataset, False)
+        link.parent.name = omero.rtypes.rstring("study")
+        gateway.getUpdateService().saveObject(link)
         thumbnail = np.asarray(Image.open(BytesIO(image.getThumbnail((64, 64)))))
         assert thumbnail.max() > 60, "the thumbnail is black"
-    assert store.describe(image_id).source_id == source_id
+    found = store.describe(image_id)
+    assert found.source_id == source_id
+    assert (found.dataset_id, found.dataset_name, found.project_name) == (dataset, "results", "study")
 
 
 def test_rendering_settings_both_ways(store: OmeroStore, user: OmeroUser) -> None:
