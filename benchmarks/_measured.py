@@ -46,16 +46,26 @@ class Table:
         goal: float | None = None,
         peer: float | None = None,
         peer_name: str = "",
+        peer_where_set: float | None = None,
     ) -> None:
-        """Take a figure down; figures per second are better when larger, all others when smaller."""
+        """Take a figure down; figures per second are better when larger, all others when smaller.
+
+        A goal that was set on another machine is also judged by the peer's figure there, as a ratio to the peer.
+        """
         larger = unit.endswith("/s")
         ratio = None if not peer else (ours / peer if larger else peer / ours)
         met = None if goal is None else (ours >= goal if larger else ours <= goal)
         figures = {"ours": ours, "peer": peer, "peer_name": peer_name, "ratio": ratio, "goal": goal, "met": met}
+        least = None
+        if ratio is not None and goal is not None and peer_where_set is not None:
+            least = goal / peer_where_set if larger else peer_where_set / goal
+            figures |= {"goal_ratio": least, "goal_ratio_met": ratio >= least}
         self.rows.append({"what": what, "unit": unit, **figures})
         told = f"{what:<62} {ours:>10.3g} {unit:<8}"
         told += f" {peer_name} {peer:.3g}, ratio {ratio:.2f}" if peer and ratio else ""
         told += "" if goal is None else f"  goal {goal:g}: {'met' if met else 'NOT MET'}"
+        if least is not None and ratio is not None:
+            told += f"; as a ratio where it was set {least:.2f}: {'met' if ratio >= least else 'NOT MET'}"
         print(told, flush=True)
 
     def finish(self) -> None:
