@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,12 @@ from ._bars import Bar
 from ._login import Login, login_options, opened_image
 from ._output import json_option, print_json
 
+if TYPE_CHECKING:
+    from ij_omero.images import Image
+
 _XML = (".xml", ".ome")
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_OTHER_PICTURES = (".bmp", ".gif", ".jp2", ".npy", ".pdf", ".svg", ".webp", ".zarr")
 
 
 def _secret(file: str | None, variable: str) -> str | None:
@@ -87,7 +92,10 @@ def crop_command(
     from ij_omero.crop import crop, parse_crop_address, save_picture
 
     request = parse_crop_address(url, server)
-    named = output.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff") and not output.is_dir()
+    ending = output.suffix.lower()
+    if ending in _OTHER_PICTURES and not output.is_dir():
+        raise click.UsageError(f"{ending} pictures are not written; name a .png, .jpg or .tif file, or a folder")
+    named = ending in _PICTURES and not output.is_dir()
     path = output if named else output / f"out.{kind}"
     given: dict[str, Any] = login.given()
     if request.server.startswith("http"):
@@ -113,6 +121,16 @@ def crop_command(
         click.echo(f"Cropping 1/{2**done.level} scale: {width} x {height} -> {path}")
 
 
+def _details(image: Image) -> dict[str, Any] | None:
+    """Return what an image's store knows for imgData beside its description."""
+    from ij_omero.pixels import ImageDataDetails
+
+    store = image.store.store
+    if not isinstance(store, ImageDataDetails):
+        return None
+    return store.image_data_details(image.image_id, pixels_id=image.description.pixels_id)
+
+
 @click.command("imgdata", cls=Command)
 @click.argument("address")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; printed without.")
@@ -127,7 +145,7 @@ def imgdata_command(address: str, output: Path | None, image: str | None, login:
         data = image_data_from_ome_xml(path.read_bytes(), image)
     else:
         with opened_image(address, login) as opened:
-            data = image_data(opened.description, opened.levels)
+            data = image_data(opened.description, opened.levels, details=_details(opened))
     if output is None:
         print_json(data)
         return

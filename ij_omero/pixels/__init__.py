@@ -7,12 +7,21 @@ backends of other packages too; `ij_omero.pixels.wrappers` holds sources that ad
 from __future__ import annotations
 
 from ._contracts import ImageStore, PixelSink, PixelSource, ReadHints, WriteLayout
-from ._optional_contracts import LookupTableFiles, PlaneSequence, PlaneTimes, SeveralPixels, UndecodedReads, WatchedSink
+from ._optional_contracts import (
+    ImageDataDetails,
+    LookupTableFiles,
+    PlaneSequence,
+    PlaneTimes,
+    SeveralPixels,
+    UndecodedReads,
+    WatchedSink,
+)
 from ._progress import Progress, no_progress
 from ._reading import check_region, check_request, read_array, write_array, write_order
 from ._tile_order import TileOrder
 
 __all__ = [
+    "ImageDataDetails",
     "ImageStore",
     "LookupTableFiles",
     "PixelSink",

@@ -68,6 +68,14 @@ class LookupTableFiles(Protocol):
 
 
 @runtime_checkable
+class ImageDataDetails(Protocol):
+    """A store that knows more of an image than its description holds, which OMERO.web's ``imgData`` tells."""
+
+    def image_data_details(self, image_id: ImageId, *, pixels_id: int | None = None) -> dict[str, Any]:
+        """Return it by the keys of ``imgData``; ImageNotFoundError where there is no such image."""
+
+
+@runtime_checkable
 class PlaneSequence(Protocol):
     """A source that keeps several requests on their way from one plane to the next."""
 

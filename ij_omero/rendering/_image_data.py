@@ -50,7 +50,8 @@ def image_data(
         None is the range of the pixel type, which OMERO.web tells of images without statistics.
     details
         What the description does not hold, laid over the answer key by key: ``{"meta": {"projectName": ..},
-        "perms": .., "nominalMagnification": ..}``.
+        "perms": .., "nominalMagnification": .., "channels": [{"window": {"min": ..}}, ..]}``. Some stores know it:
+        `ij_omero.pixels.ImageDataDetails`.
 
     Returns
     -------
@@ -105,10 +106,15 @@ def image_data(
 
 
 def _laid_over(data: dict[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
-    for key, value in details.items():
-        nested = isinstance(value, dict) and isinstance(data.get(key), dict)
-        data[key] = _laid_over(dict(data[key]), value) if nested else value
-    return data
+    return {**data, **{key: _merged(data.get(key), value) for key, value in details.items()}}
+
+
+def _merged(value: Any, over: Any) -> Any:
+    if isinstance(value, dict) and isinstance(over, dict):
+        return _laid_over(value, over)
+    if isinstance(value, list) and isinstance(over, list) and len(value) == len(over):
+        return [_merged(one, other) for one, other in zip(value, over, strict=True)]
+    return over
 
 
 def _meta(description: ImageDescription) -> dict[str, Any]:

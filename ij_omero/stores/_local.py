@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import IJOmeroError, ImageNotFoundError, StorageError, UnsupportedPixelTypeError
 from ij_omero.model import (
@@ -23,7 +23,7 @@ from ._local_attachments import ImageAttachments, split_table_id
 from ._local_folder import StoreFolder, logger
 from ._local_sink import LocalSink
 from ._local_source import LocalSource
-from ._ngff_metadata import image_attributes_of, stored_image
+from ._ngff_metadata import image_attributes_of, stored_image, value_ranges
 from ._summaries import stored_description, summary_of
 
 if TYPE_CHECKING:
@@ -129,6 +129,12 @@ class LocalStore:
     def describe(self, image_id: ImageId) -> ImageDescription:
         """Return what an image is."""
         return self._stored(image_id).description
+
+    def image_data_details(self, image_id: ImageId, *, pixels_id: int | None = None) -> dict[str, Any]:
+        """Return what OMERO.web's ``imgData`` tells beside a description: the range of each channel's pixels."""
+        ranges = value_ranges(self._image_folder(image_id))
+        windows = [{} if each is None else {"window": {"min": each[0], "max": each[1]}} for each in ranges]
+        return {"channels": windows} if len(windows) == self.describe(image_id).size_c else {}
 
     def open(self, image_id: ImageId) -> LocalSource:
         """Open an image for reading."""

@@ -146,6 +146,23 @@ def image_attributes_of(folder: Path) -> Json | None:
     return attributes if isinstance(attributes, dict) and attributes.get("multiscales") else None
 
 
+def value_ranges(folder: Path) -> list[tuple[float, float] | None]:
+    """Return the least and greatest pixel value of each channel as an image tells them; None where it does not."""
+    omero = (image_attributes_of(folder) or {}).get("omero")
+    channels = omero.get("channels") if isinstance(omero, dict) else None
+    return [_range_of(channel) for channel in channels] if isinstance(channels, list) else []
+
+
+def _range_of(channel: Any) -> tuple[float, float] | None:
+    window = channel.get("window") if isinstance(channel, dict) else None
+    if not isinstance(window, dict):
+        return None
+    low: Any = window.get("min")
+    high: Any = window.get("max")
+    known = all(isinstance(value, int | float) and math.isfinite(value) for value in (low, high))
+    return (float(low), float(high)) if known else None
+
+
 def stored_image(folder: Path, image_id: ImageId) -> StoredImage | None:
     """Return what an image folder holds, None where it is no OME-Zarr image.
 

@@ -58,8 +58,9 @@ def image_facts(shown: Shown, address: str) -> dict[str, Any]:
 
 
 def image_data_of(shown: Shown) -> dict[str, Any]:
-    """Return ``imgData`` of an image."""
-    data = image_data(shown.description, shown.levels, settings=shown.settings, extents=shown.extents)
+    """Return ``imgData`` of an image; nothing can be changed here, whatever the store permits."""
+    details = {key: value for key, value in shown.details.items() if key != "perms"}
+    data = image_data(shown.description, shown.levels, settings=shown.settings, extents=shown.extents, details=details)
     return data if data["id"] is not None else {**data, "id": shown.image_id}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ._read_ahead import ReadAhead
 from ._sampling import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
@@ -39,6 +40,8 @@ class Shown:
         What tells this state of it from any other, in addresses and ETags.
     lookup_tables
         By name, (256, 3) uint8, beside the primary ones.
+    ask
+        Returns what the store knows for ``imgData`` beside the description; called once, when it is asked for.
     """
 
     def __init__(
@@ -47,12 +50,14 @@ class Shown:
         source: CachedSource,
         version: str,
         lookup_tables: Mapping[str, npt.NDArray[np.uint8]] | None = None,
+        ask: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self.image_id = image_id
         self.source = source
         self.ahead = ReadAhead(source)
         self.version = version
         self.lookup_tables = lookup_tables
+        self._ask = ask
         self._settings: RenderingSettings | None = None
         self._extents: tuple[tuple[float, float] | None, ...] = (None,) * source.description.size_c
         self._lock = threading.Lock()
@@ -89,6 +94,11 @@ class Shown:
             if self._settings is None:
                 self._settings = self._complete()
             return self._settings
+
+    @functools.cached_property
+    def details(self) -> Mapping[str, Any]:
+        """What the store knows for ``imgData`` beside the description."""
+        return self._ask()
 
     @property
     def extents(self) -> tuple[tuple[float, float] | None, ...]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 from ij_omero.errors import ConnectionFailedError, ImageNotFoundError, InvalidInputError, NotFoundError, ReadError
 from ij_omero.loading import CachedSource
-from ij_omero.pixels import SeveralPixels
+from ij_omero.pixels import ImageDataDetails, SeveralPixels
 from ij_omero.rendering import lookup_tables_of
 from ij_omero.services._core import OpenImages
 
@@ -128,7 +129,13 @@ class ShownImages:
             source = self._open_source(image_id)
         except NotFoundError:  # whose message may tell where the store lies
             raise ImageNotFoundError(f"no image {image_id!r} is shown here") from None
-        return Shown(image_id, CachedSource(source, self._bound), self._version_of(source), self.lookup_tables)
+        cached, version = CachedSource(source, self._bound), self._version_of(source)
+        return Shown(image_id, cached, version, self.lookup_tables, functools.partial(self._details, image_id))
+
+    def _details(self, image_id: ImageId) -> Mapping[str, Any]:
+        if not isinstance(self.store, ImageDataDetails):
+            return {}
+        return self.store.image_data_details(image_id, pixels_id=self._pixels_id)
 
     def _open_source(self, image_id: ImageId) -> PixelSource:
         if self._pixels_id is not None and isinstance(self.store, SeveralPixels):

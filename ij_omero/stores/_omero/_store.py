@@ -36,6 +36,7 @@ from ._deleting import delete_objects
 from ._describing import Described, check_dataset_id, describe, image_number, not_found
 from ._enumerations import enumerations
 from ._ice import omero
+from ._image_data_details import image_data_details
 from ._listing import find_unfinished, list_images
 from ._lookup_table_files import lookup_table_numbers, read_lookup_table_file
 from ._session import ALL_GROUPS, Connection, OmeroSession
@@ -256,6 +257,11 @@ class OmeroStore:
         if number is None:
             raise NotFoundError(f"{self._session.login.server} has no lookup table {name!r}")
         return read_lookup_table_file(self._session, number)
+
+    def image_data_details(self, image_id: ImageId, *, pixels_id: int | None = None) -> dict[str, Any]:
+        """Return what OMERO.web's ``imgData`` tells of an image beside its description: `pixels.ImageDataDetails`."""
+        self._check_open()
+        return image_data_details(self._session, image_id, pixels_id)
 
     def create(
         self,

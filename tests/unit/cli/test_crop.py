@@ -42,8 +42,10 @@ def test_what_is_wrong_is_one_line_and_leaves_no_file(
         ((REGION.replace("c=2", "c=7"), "--from", store), "channel 7 does not exist"),
         (("/1/0/0/?c=2", "--from", store), "has no region"),
         ((REGION, "--from", store, "--token-file", tmp_path / "none"), "cannot read"),
+        ((REGION, "--from", store, "-o", folder / "a.gif"), ".gif pictures are not written"),
     ):
-        outcome = ij_omero("crop", *arguments, "-o", folder)
+        output = () if "-o" in arguments else ("-o", folder)
+        outcome = ij_omero("crop", *arguments, *output)
         assert outcome.code in (1, 2)
         assert message in outcome.err
         assert outcome.err.count("\n") == 1
@@ -53,6 +55,8 @@ def test_what_is_wrong_is_one_line_and_leaves_no_file(
 def test_imgdata_of_an_image_and_of_an_ome_xml_file(ij_omero: Callable[..., Any], store: Path, tmp_path: Path) -> None:
     data = json.loads(ij_omero("imgdata", store / "1.ome.zarr").out)
     assert data["size"] == {"width": 60, "height": 40, "z": 1, "t": 1, "c": 3}
+    ranges = [(channel["window"]["min"], channel["window"]["max"]) for channel in data["channels"]]
+    assert ranges == [(0, 0), (0, 200), (0, 0)]
     xml = tmp_path / "metadata.xml"
     xml.write_text(
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:a-b" Name="cells">'
