@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from ij_omero.errors import InvalidInputError
 from ij_omero.services._core import encode_jpeg
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 DEFAULT_QUALITY = 0.9
@@ -38,6 +38,13 @@ def parse_format(text: str) -> str:
     if name not in MEDIA_TYPES:
         raise InvalidInputError(f"format={text[:40]} is not known; expected jpeg, png or tif")
     return name
+
+
+def shrunk(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return a (Y, X, 3) picture of (width, height) pixels, each the mean of those that it stands for."""
+    if pixels.shape[1::-1] == size:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
 def encode(pixels: npt.NDArray[np.uint8], name: str = "jpeg", quality: float | None = None) -> Picture:

@@ -16,11 +16,14 @@ from ij_omero.rendering import (
     scaled_frame,
 )
 
-from ._encoding import Picture, encode, parse_format
+from ._encoding import Picture, encode, parse_format, shrunk
 from ._read_ahead import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
 
     from ij_omero.model import Region, RenderingSettings
     from ij_omero.rendering import Projection
@@ -33,6 +36,8 @@ MOST_READ = 1 << 30
 """Pixels that are read for one answer, of all channels and z-sections together."""
 LARGEST_THUMBNAIL = 1024
 DEFAULT_THUMBNAIL = 96
+LARGEST_WHOLE = 2048
+"""Pixels along the longer side of a resolution level that is rendered whole for a thumbnail."""
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -92,7 +97,8 @@ def scaled_region(shown: Shown, z: str, t: str, query: Mapping[str, str]) -> Pic
         raise InvalidInputError("region argument required, for example region=0,0,1024,1024")
     region = parse_float_region(query["region"])
     max_size = whole("max_size", query.get("max_size", "2000"))
-    return _scaled(shown, plane_z, plane_t, region, max_size, query)
+    name, quality, pixels = _scaled(shown, plane_z, plane_t, region, max_size, query)
+    return encode(pixels, name, quality)
 
 
 def thumbnail(shown: Shown, width: str | None, height: str | None, query: Mapping[str, str]) -> Picture:
@@ -103,10 +109,13 @@ def thumbnail(shown: Shown, width: str | None, height: str | None, query: Mappin
         raise InvalidInputError(f"a thumbnail of {most_x} x {most_y}: sizes are 1 to {LARGEST_THUMBNAIL}")
     settings, full = shown.settings, shown.levels[0]
     z, t = position(shown, query.get("z", str(settings.z)), query.get("t", str(settings.t)))
-    longest = max(full.width, full.height)
-    # the longer side such that both fit
-    max_size = max(1, min(longest, most_x * longest // full.width, most_y * longest // full.height))
-    return _scaled(shown, z, t, (0, 0, full.width, full.height), max_size, query)
+    part, whole_side = min((1, 1), (most_x, full.width), (most_y, full.height), key=lambda pair: pair[0] / pair[1])
+    size = max(1, full.width * part // whole_side), max(1, full.height * part // whole_side)
+    detail = min(max(level.width, level.height) for level in shown.levels if level.width >= size[0])
+    # the smallest level that has as many pixels is taken whole where it is not too large for that
+    most = detail + 1 if detail <= LARGEST_WHOLE else 2 * max(size)
+    name, quality, pixels = _scaled(shown, z, t, (0, 0, full.width, full.height), most, query)
+    return encode(shrunk(pixels, size), name, quality)
 
 
 def _scaled(
@@ -116,7 +125,8 @@ def _scaled(
     region: tuple[float, float, float, float],
     max_size: int,
     query: Mapping[str, str],
-) -> Picture:
+) -> tuple[str, float | None, npt.NDArray[np.uint8]]:
+    """Render a region no larger than a size; return it with the format and the quality that it is asked for in."""
     name = parse_format(query.get("format", ""))
     request = parse_rendering_query(query)
     settings = request.apply(shown.settings)
@@ -128,7 +138,7 @@ def _scaled(
     _check(shown, settings, request.projection, frame.out_width * frame.out_height, of_a_plane)
     look = replace(shown.look(settings), projection=request.projection)
     pixels = render_scaled_region(shown.source, z, t, region, max_size=max_size, look=look, max_pixels=MOST_PIXELS)
-    return encode(pixels, name, request.quality)
+    return name, request.quality, pixels
 
 
 def _check(

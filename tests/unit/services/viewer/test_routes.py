@@ -107,6 +107,7 @@ def test_thumbnails_fit(client: httpx.Client, path: str, most: tuple[int, int]) 
     height, width, _ = picture(client.get(f"/webgateway/render_thumbnail/1{path}/")).shape
     assert width <= most[0] and height <= most[1]
     assert width == most[0] or height == most[1]
+    assert min(height, width) == max(1, int(min(most[0] / SHAPE[4], most[1] / SHAPE[3]) * min(SHAPE[3:])))
 
 
 def test_img_data_tells_sizes_channels_and_settings(client: httpx.Client) -> None:
