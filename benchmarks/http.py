@@ -31,6 +31,7 @@ else:
     sys.path.append(sys.path.pop(0))
 
 import io
+import itertools
 import threading
 import time
 import urllib.parse
@@ -94,6 +95,12 @@ def ask(address: str, path: str, body: bytes | None = None) -> bytes:
         return bytes(answer.read())
 
 
+def form(volume: bytes) -> bytes:
+    """Return an upload's body."""
+    fields = b'--b\r\nContent-Disposition: form-data; name="Pixels"; filename="p"\r\n\r\n'
+    return fields + volume + b"\r\n--b--\r\n"
+
+
 class Loaded:
     """A server with all interfaces, two worker processes, a volume in DVID's and the same as an image."""
 
@@ -113,19 +120,18 @@ class Loaded:
         depth = len(volume) // 512**2
         self.pixels = self.new_pixels(f"512,512,{depth},1,1,1")
         self.set_pixels = f"{self.omeis}SetPixels&PixelsID={self.pixels}"
-        fields = b'--b\r\nContent-Disposition: form-data; name="Pixels"; filename="p"\r\n\r\n'
-        self.upload = fields + volume + b"\r\n--b--\r\n"
+        self.upload = form(volume)
         self.image = self.new_image(f"512,512,{depth},1,1,1")
 
     def new_pixels(self, dims: str) -> str:
         """Return the number of new pixels."""
         return ask(f"http://{self.host}:{self.port}", f"{self.omeis}NewPixels&Dims={dims}").decode().strip()
 
-    def new_image(self, dims: str) -> str:
-        """Return the number of the image that the volume is."""
+    def new_image(self, dims: str, upload: bytes | None = None) -> str:
+        """Return the number of the image that an upload is, the volume's unless one is given."""
         address, pixels = f"http://{self.host}:{self.port}", self.new_pixels(dims)
         request = urllib.request.Request(  # noqa: S310
-            f"{address}{self.omeis}SetPixels&PixelsID={pixels}", self.upload, {"Content-Type": FORM}
+            f"{address}{self.omeis}SetPixels&PixelsID={pixels}", upload or self.upload, {"Content-Type": FORM}
         )
         with urllib.request.urlopen(request, timeout=60):  # noqa: S310
             pass
@@ -292,10 +298,13 @@ def minutes(loaded: Loaded, count: int) -> None:
 
     def finishing() -> None:  # images that are made and deleted
         address = f"http://{loaded.host}:{loaded.port}"
-        while not ended.is_set():
-            image = loaded.new_image("512,512,64,1,1,1") if uploads(loaded, 0) else ""
-            if image != loaded.image:
-                ask(address, f"{loaded.omeis}DeletePixels&PixelsID={image}")
+        for number in itertools.count(1):
+            if ended.is_set():
+                break
+            # another content each time: what is there already would answer its number
+            upload = form(number.to_bytes(8, "little") + loaded.volume[8:])
+            image = loaded.new_image("512,512,64,1,1,1", upload)
+            ask(address, f"{loaded.omeis}DeletePixels&PixelsID={image}")
 
     with ThreadPoolExecutor(len(kinds) + 1) as pool:
         making = pool.submit(finishing)

@@ -390,8 +390,8 @@ class LocalServer:
         certificate = self._home.etc / "server.p12"
         if certificate.exists():
             return
-        fresh = self._home.etc / "fresh.p12"
-        fresh.unlink(missing_ok=True)
+        # a name of its own: Java of a launcher that was killed may still be writing its own
+        fresh = self._home.etc / f"fresh-{secrets.token_hex(8)}.p12"
         command = [str(omero.java.executable), "--module", "java.base/sun.security.tools.keytool.Main", "-genkeypair"]
         command += ["-alias", "omero", "-keyalg", "RSA", "-keysize", "2048", "-dname", "CN=localhost"]
         command += ["-validity", "3650", "-storetype", "PKCS12", "-keystore", str(fresh)]
@@ -401,6 +401,8 @@ class LocalServer:
             raise ServerStartError(f"Java's keytool made no certificate:\n{(result.stdout + result.stderr)[-1000:]}")
         fresh.chmod(0o600)
         fresh.rename(certificate)
+        for left in self._home.etc.glob("fresh-*.p12"):
+            left.unlink(missing_ok=True)
 
     def _start_services(self, omero: OmeroJava) -> None:
         """Start the processes that may be missing without harm to the others, and log in."""

@@ -60,10 +60,21 @@ def project_names(server: LocalServer) -> list[str]:
         return [project.getName() for project in root.getObjects("Project")]
 
 
+def see_omero_web(address: str) -> None:
+    """OMERO.web serves its login page, to which its viewer and OMERO.figure send who is not logged in."""
+    with urllib.request.urlopen(f"{address}webclient/login/", timeout=30) as page:  # noqa: S310 - the loopback's
+        assert b"OMERO" in page.read()
+    for app in ("iviewer", "figure"):
+        with urllib.request.urlopen(f"{address}{app}/", timeout=30) as page:  # noqa: S310 - the loopback's
+            assert "/webclient/login/" in page.url
+
+
 def test_data_is_kept_over_down_and_up_and_a_lost_process_is_repaired(own_server: LocalServer) -> None:
-    up = own_server.up()
+    up = LocalServer(own_server.home, port=0, web=True, web_port=0).up()
     assert up.state == "up"
+    assert up.web_address is not None
     make_project(own_server, "kept")
+    see_omero_web(up.web_address)
 
     os.kill(up.processes["glacier2"] or 0, signal.SIGKILL)
     deadline = time.monotonic() + 20
@@ -75,8 +86,10 @@ def test_data_is_kept_over_down_and_up_and_a_lost_process_is_repaired(own_server
     assert project_names(own_server) == ["kept"]
 
     down = own_server.down()
-    assert (down.state, set(down.processes.values())) == ("down", {None})
+    assert (down.state, set(down.processes.values()), down.web_address) == ("down", {None}, None)
     assert processes_of(own_server.home) == []
+    with pytest.raises(OSError), urllib.request.urlopen(up.web_address, timeout=5):  # noqa: S310 - the loopback's
+        pass
     with pytest.raises(OSError), socket.create_connection((up.host, up.port or 0), timeout=5):
         pass
 
@@ -85,24 +98,11 @@ def test_data_is_kept_over_down_and_up_and_a_lost_process_is_repaired(own_server
     assert project_names(own_server) == ["kept"]
 
 
-def test_two_servers_run_side_by_side_and_a_wipe_leaves_nothing_of_one(
-    omero_server: LocalServer, own_server: LocalServer
+@pytest.mark.parametrize("moment", ["PostgreSQL is ready", "Glacier2 is ready"])
+def test_a_launcher_killed_half_way_is_repaired_and_a_wipe_leaves_nothing_of_one_of_two_servers(
+    omero_server: LocalServer, own_server: LocalServer, moment: str
 ) -> None:
     outside = set(Path("/var/tmp").glob("ij-omero-postgres-*"))  # noqa: S108 - where it goes when homes are private
-    own_server.up()
-    make_project(own_server, "only here")
-    assert own_server.port != omero_server.port
-    assert "only here" not in project_names(omero_server)
-    own_server.wipe()
-    assert not own_server.home.exists()
-    assert processes_of(own_server.home) == []
-    assert set(Path("/var/tmp").glob("ij-omero-postgres-*")) <= outside  # noqa: S108
-    assert own_server.status().state == "down"
-    assert omero_server.status().state == "up"
-
-
-@pytest.mark.parametrize("moment", ["PostgreSQL is ready", "Glacier2 is ready"])
-def test_a_launcher_killed_half_way_is_repaired_by_the_next_up(own_server: LocalServer, moment: str) -> None:
     program = (
         "import os, signal, sys\n"
         "from ij_omero.localserver import LocalServer\n"
@@ -116,8 +116,16 @@ def test_a_launcher_killed_half_way_is_repaired_by_the_next_up(own_server: Local
     assert own_server.status().state == "partial"
     assert own_server.up().state == "up"
     assert project_names(own_server) == []
+
+    make_project(own_server, f"only here, {moment}")
+    assert own_server.port != omero_server.port
+    assert f"only here, {moment}" not in project_names(omero_server)
     own_server.wipe()
+    assert not own_server.home.exists()
     assert processes_of(own_server.home) == []
+    assert set(Path("/var/tmp").glob("ij-omero-postgres-*")) <= outside  # noqa: S108
+    assert own_server.status().state == "down"
+    assert omero_server.status().state == "up"
 
 
 def test_a_port_in_use_is_named_and_nothing_is_left_running(omero_server: LocalServer, tmp_path: Path) -> None:
@@ -157,17 +165,3 @@ def test_the_omero_command_finds_the_server(omero_server: LocalServer) -> None:
     scripts.mkdir(exist_ok=True)
     (scripts / "Say_Hello.py").write_text("import omero.scripts as s\ns.client('Say_Hello.py', 'Says hello.')\n")
     assert "Say_Hello.py" in omero_server.omero("script", "list").stdout
-
-
-def test_omero_web_serves_its_viewer_and_figure(own_server: LocalServer) -> None:
-    server = LocalServer(own_server.home, port=0, web=True, web_port=0)
-    address = server.up().web_address
-    assert address is not None
-    with urllib.request.urlopen(f"{address}webclient/login/", timeout=30) as page:  # noqa: S310 - the loopback's
-        assert b"OMERO" in page.read()
-    for app in ("iviewer", "figure"):  # both send who is not logged in to the login page
-        with urllib.request.urlopen(f"{address}{app}/", timeout=30) as page:  # noqa: S310 - the loopback's
-            assert "/webclient/login/" in page.url
-    assert server.down().web_address is None
-    with pytest.raises(OSError), urllib.request.urlopen(address, timeout=5):  # noqa: S310
-        pass
