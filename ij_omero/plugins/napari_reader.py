@@ -57,7 +57,6 @@ def _layer(path: str | Path) -> Layer:
     options: dict[str, Any] = {
         "channel_axis": 1,
         "name": [f"{description.name} - {name}" for name in names] if len(names) > 1 else [description.name],
-        "contrast_limits": [_limits(*channel.window) for channel in shown],
         # napari makes a ramp from black of a colour
         "colormap": ["#{:02x}{:02x}{:02x}".format(*channel.color[:3]) for channel in shown],
         "visible": [channel.active for channel in shown],
@@ -66,6 +65,9 @@ def _layer(path: str | Path) -> Layer:
         "metadata": {"address": str(path)},
         "multiscale": len(arrays) > 1,
     }
+    if description.rendering is not None or any(channel.window is not None for channel in description.channels):
+        # else napari finds limits in the pixels: the whole range of a 16-bit type would mostly be black
+        options["contrast_limits"] = [_limits(*channel.window) for channel in shown]
     return (arrays if len(arrays) > 1 else arrays[0], options, "image")
 
 
