@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._addresses import OpenedImage, has_scifio, register_addresses
     from ._cell_image import cell_image
+    from ._channel_tables import channel_tables
     from ._class_archive import make_class_archive
     from ._class_path import embedded_class_path
     from ._dataset import cells_of, source_address, to_dataset
@@ -46,6 +47,7 @@ _HOMES = {
     "attach_rois": "_masks",
     "cell_image": "_cell_image",
     "cells_of": "_dataset",
+    "channel_tables": "_channel_tables",
     "current": "_runtime",
     "dataset_description": "_dataset_planes",
     "dataset_plane": "_dataset_planes",
@@ -101,6 +103,7 @@ __all__ = [
     "attach_rois",
     "cell_image",
     "cells_of",
+    "channel_tables",
     "current",
     "dataset_description",
     "dataset_plane",

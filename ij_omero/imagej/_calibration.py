@@ -1,4 +1,4 @@
-"""ImageJ 1's ``Calibration`` and channel lookup tables <-> the description of an image."""
+"""ImageJ 1's ``Calibration`` <-> the description of an image."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ij_omero.errors import InvalidInputError
-from ij_omero.model import Channel, Quantity
-
-from ._primitive_arrays import from_java_array, to_java_array
-from ._runtime import java_class
+from ij_omero.model import Quantity
 
 if TYPE_CHECKING:
     from ij_omero.model import ImageDescription
@@ -74,28 +71,3 @@ def read_calibration(imp: Any) -> dict[str, Quantity | None]:
         "physical_size_z": quantity_of(calibration.pixelDepth, str(calibration.getZUnit())),
         "time_increment": quantity_of(calibration.frameInterval, str(calibration.getTimeUnit())),
     }
-
-
-def lut_of(channel: Channel) -> Any:
-    """Return a linear ``ij.process.LUT`` from black to the channel's colour (white without one), with its window."""
-    red, green, blue = channel.color[:3] if channel.color else (255, 255, 255)
-    ramp = np.arange(256, dtype=np.float64) / 255
-    levels = [to_java_array(np.rint(ramp * level).astype(np.uint8)) for level in (red, green, blue)]
-    lut = java_class("ij.process.LUT")(*levels)
-    if channel.window:
-        lut.min, lut.max = channel.window
-    return lut
-
-
-def color_of(lut: Any) -> tuple[int, int, int, int]:
-    """Return the brightest colour of a lookup table; an inverted table has it first, others have it last."""
-    import jpype
-
-    levels = []
-    for getter in ("getReds", "getGreens", "getBlues"):
-        values = jpype.JArray(jpype.JByte)(256)
-        getattr(lut, getter)(values)
-        levels.append(from_java_array(values, np.uint8).astype(int))
-    table = np.stack(levels, axis=1)
-    red, green, blue = table[255 - int(np.argmax(table.sum(axis=1)[::-1]))].tolist()
-    return (red, green, blue, 255)

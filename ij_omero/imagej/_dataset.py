@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 from ij_omero.errors import UnsupportedPixelTypeError
 
 from ._cell_image import cell_image_in_the_making
+from ._color_tables import TABLES_PROPERTY, java_table, tables_of
 from ._runtime import java_class, start
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
     from ij_omero.cells import CellCache
-    from ij_omero.model import Channel, ImageDescription, Quantity
+    from ij_omero.model import ImageDescription, Quantity
 
     from ._runtime import Runtime
 
@@ -24,11 +30,16 @@ _known: dict[int, weakref.ref[CellCache]] = {}
 """Caches by the numbers that Java's table of images (`_images`) has for them."""
 
 
-def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
+def to_dataset(
+    cache: CellCache,
+    runtime: Runtime | None = None,
+    *,
+    lookup_tables: Mapping[str, npt.NDArray[np.uint8]] | None = None,
+) -> Any:
     """Return a ``net.imagej.Dataset`` whose pixels are the cache's cells; no pixel is read.
 
     All five axes X, Y, Channel, Z and Time are kept, those of length 1 included. Physical sizes with their units,
-    name, channel names, colours and windows come with it.
+    name, channel names, colours, lookup tables and windows come with it.
 
     Parameters
     ----------
@@ -36,6 +47,9 @@ def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
         The image's cells; the Dataset keeps it alive, but closing it is up to its owner.
     runtime
         The ImageJ to use; started where none runs.
+    lookup_tables
+        The tables, (256, 3) of red, green and blue, that channels name; one that is missing leaves the channel in its
+        colour.
 
     Raises
     ------
@@ -53,7 +67,7 @@ def to_dataset(cache: CellCache, runtime: Runtime | None = None) -> Any:
     runtime = runtime or start()
     with cell_image_in_the_making(cache) as pixels:
         image = java_class("net.imagej.ImgPlus")(pixels, description.name, image_axes(description))
-        _describe_channels(image, description)
+        describe_channels(image, description, lookup_tables)
         remember_cells(cache, pixels)
         if cache.address is not None:
             image.getProperties().put(ADDRESS_PROPERTY, cache.address)
@@ -124,11 +138,14 @@ def image_axes(description: ImageDescription) -> Any:
     )
 
 
-def _describe_channels(image: Any, description: ImageDescription) -> None:
+def describe_channels(
+    image: Any, description: ImageDescription, lookup_tables: Mapping[str, npt.NDArray[np.uint8]] | None = None
+) -> None:
+    """Give an ImgPlus the names, colours or lookup tables, and windows of the channels."""
     image.setCompositeChannelCount(description.size_c)
     planes = description.plane_count
     image.initializeColorTables(planes if planes <= _MOST_COLOR_TABLES else description.size_c)
-    tables = [_color_table(channel) for channel in description.channels]
+    tables = [java_table(table) for table in tables_of(description, lookup_tables)]
     for index in range(int(image.getColorTableCount())):
         image.setColorTable(tables[index % description.size_c], index)
     for index, channel in enumerate(description.channels):
@@ -139,19 +156,7 @@ def _describe_channels(image: Any, description: ImageDescription) -> None:
     for index, channel in enumerate(description.channels):
         names.add(channel.name or f"Channel {index + 1}")
     image.getProperties().put("channel names", names)
+    image.getProperties().put(TABLES_PROPERTY, java_class("java.util.Arrays").asList(*tables))
 
 
 _MOST_COLOR_TABLES = 100_000
-
-
-def _color_table(channel: Channel) -> Any:
-    import jpype
-
-    red, green, blue = channel.color[:3] if channel.color else (255, 255, 255)
-    row = jpype.JArray(jpype.JByte)
-    levels = [row([_signed(value * step // 255) for step in range(256)]) for value in (red, green, blue)]
-    return java_class("net.imglib2.display.ColorTable8")(jpype.JArray(row)(levels))
-
-
-def _signed(value: int) -> int:
-    return value - 256 if value > 127 else value

@@ -9,8 +9,8 @@ import numpy as np
 from ij_omero.errors import UnsupportedPixelTypeError
 from ij_omero.model import PixelType
 
-from ._dataset import _describe_channels, image_axes
-from ._dataset_planes import dataset_description, dataset_plane
+from ._dataset import describe_channels, image_axes
+from ._dataset_planes import dataset_description, dataset_plane, tables_of_dataset
 from ._image_array import ImageArray, image_array
 from ._primitive_arrays import to_java_array
 from ._runtime import java_class, start
@@ -57,7 +57,7 @@ def array_to_dataset(image: Any) -> Any:
     else:
         img = getattr(arrays, _FACTORIES[description.pixel_type])(to_java_array(pixels), dims)
     img_plus = java_class("net.imagej.ImgPlus")(img, description.name, image_axes(description))
-    _describe_channels(img_plus, description)
+    describe_channels(img_plus, description)
     dataset = runtime.service("net.imagej.DatasetService").create(img_plus)
     dataset.setName(description.name)
     return dataset
@@ -80,4 +80,4 @@ def from_dataset(dataset: Any) -> ImageArray:
     pixels = np.empty(description.shape, description.pixel_type.dtype)
     for plane in description.plane_indices():
         pixels[plane.t, plane.c, plane.z] = dataset_plane(dataset, plane.t, plane.c, plane.z)
-    return ImageArray(pixels, description)
+    return ImageArray(pixels, description, tables=tables_of_dataset(dataset))

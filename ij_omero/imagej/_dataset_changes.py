@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ._calibration import quantity_of
+from ._color_tables import TABLES_PROPERTY
 from ._dataset_planes import dataset_description
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def described_in_imagej(dataset: Any, description: ImageDescription) -> ImageDes
     for field in _SCALES:
         if getattr(shown, field) != _as_shown(getattr(description, field)):
             changes[field] = getattr(shown, field)
+    image = dataset.getImgPlus()
     channels = tuple(
-        _channel(now, was, number)
+        _channel(now, was, number, same_table=_has_its_table(image, number))
         for number, (now, was) in enumerate(zip(shown.channels, description.channels, strict=True))
     )
     if channels != description.channels:
@@ -48,11 +50,20 @@ def _as_shown(size: Quantity | None) -> Quantity | None:
     return quantity_of(1.0, None) if size is None else quantity_of(size.value, size.unit)
 
 
-def _channel(now: Channel, was: Channel, number: int) -> Channel:
+def _has_its_table(image: Any, number: int) -> bool:
+    """Tell whether a channel is shown in the table that it was opened with, of which its colour says too little."""
+    tables = image.getProperties().get(TABLES_PROPERTY)
+    if tables is None or number >= min(int(tables.size()), int(image.getColorTableCount())):
+        return False
+    return bool(tables.get(number).equals(image.getColorTable(number)))
+
+
+def _channel(now: Channel, was: Channel, number: int, *, same_table: bool) -> Channel:
     changes: dict[str, Any] = {}
     if now.name is not None and now.name != (was.name or f"Channel {number + 1}"):
         changes["name"] = now.name
-    if now.color is not None and now.color[:3] != (was.color or (255, 255, 255))[:3]:
+    other_color = now.color is not None and now.color[:3] != (was.color or (255, 255, 255))[:3]
+    if not same_table and (other_color or (was.lookup_table and now.color is not None)):
         changes.update(color=now.color, lookup_table=None)
     if now.window is not None and now.window != was.window:
         changes["window"] = now.window

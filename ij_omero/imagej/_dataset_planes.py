@@ -10,6 +10,7 @@ from ij_omero.errors import InvalidInputError, UnsupportedPixelTypeError
 from ij_omero.model import Channel, ImageDescription, PixelType
 
 from ._calibration import quantity_of
+from ._color_tables import color_of, read_java_table, telling
 from ._primitive_arrays import from_java_array
 from ._runtime import java_class
 
@@ -127,14 +128,19 @@ def _channel(image: Any, index: int) -> Channel:
     name = str(names.get(index)) if names is not None and index < names.size() else None
     low, high = float(image.getChannelMinimum(index)), float(image.getChannelMaximum(index))
     table = image.getColorTable(index) if index < int(image.getColorTableCount()) else None
-    color = None
-    if table is not None:
-        last = int(table.getLength()) - 1
-        red, green, blue = (int(table.get(component, last)) for component in range(3))
-        color = (red, green, blue, 255)
+    color = None if table is None else color_of(read_java_table(table))
     return Channel(
         name=None if name == f"Channel {index + 1}" else name, color=color, window=(low, high) if low < high else None
     )
+
+
+def tables_of_dataset(dataset: Any) -> tuple[npt.NDArray[np.uint8] | None, ...]:
+    """Return what `ImageArray.tables` says, of a Dataset."""
+    image = dataset.getImgPlus()
+    axes = dataset_axes(dataset)
+    channels = int(dataset.dimension(axes["C"])) if "C" in axes else 1
+    tables = [image.getColorTable(index) for index in range(min(channels, int(image.getColorTableCount())))]
+    return tuple(None if table is None else telling(read_java_table(table)) for table in tables)
 
 
 def dataset_plane(dataset: Any, t: int, c: int, z: int) -> npt.NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,12 +30,16 @@ class ImageArray:
         The image's overlay and selection.
     made_from
         The address of the image that it was made from, where that is known.
+    tables
+        The table (256, 3) in which ImageJ showed each channel, None for one that leads from black to the channel's
+        colour; empty where nobody knows.
     """
 
     pixels: npt.NDArray[Any]
     description: ImageDescription
     rois: tuple[Roi, ...] = ()
     made_from: str | None = None
+    tables: tuple[npt.NDArray[np.uint8] | None, ...] = ()
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Let numpy take the pixels."""
@@ -67,7 +71,7 @@ def image_array(pixels: Any, description: ImageDescription | None = None, name: 
         The OME model has no such pixel type.
     """
     if isinstance(pixels, ImageArray):
-        return ImageArray(pixels.pixels, description or pixels.description, pixels.rois, pixels.made_from)
+        return replace(pixels, description=description or pixels.description)
     array = np.asarray(pixels)
     if not 2 <= array.ndim <= 5 or array.size == 0:
         raise InvalidInputError(

@@ -7,6 +7,7 @@ takes it off again), ``bit`` becomes 0 and 255. int32, uint32 and double become 
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,15 @@ import numpy as np
 from ij_omero.errors import UnsupportedPixelTypeError
 from ij_omero.model import Channel, ImageDescription, PixelType
 
-from ._calibration import color_of, lut_of, read_calibration, write_calibration
+from ._calibration import read_calibration, write_calibration
+from ._color_tables import color_of, lut_of, ramp_to, read_java_table, read_lut, tables_of, telling
 from ._image_array import ImageArray, image_array
 from ._primitive_arrays import from_java_array, to_java_array
 from ._rois import read_overlay
 from ._runtime import java_class, start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -70,15 +72,23 @@ def to_imageplus(
     if hasattr(image, "to_dataset"):
         if isinstance(getattr(image, "description", None), ImageDescription) and hasattr(image, "__getitem__"):
             # an open image's cells are read here as a Dataset's would be, and SciJava need not be started
-            return _build(lambda t, c, z: image[t, c, z], description or image.description, title)
+            description = description or image.description
+            tables = tables_of(description, getattr(image, "lookup_tables", None))
+            return _build(lambda t, c, z: image[t, c, z], description, title, tables)
         image = image.to_dataset()
     if is_dataset(image):
         from ._dataset_planes import dataset_description, dataset_plane
 
         description = description or dataset_description(image)
-        return _build(lambda t, c, z: dataset_plane(image, t, c, z), description, title)
+        return _build(lambda t, c, z: dataset_plane(image, t, c, z), description, title, _tables_of_dataset(image))
     whole = image_array(image, description)
-    return _build(lambda t, c, z: whole.pixels[t, c, z], whole.description, title)
+    return _build(lambda t, c, z: whole.pixels[t, c, z], whole.description, title, tables_of(whole.description))
+
+
+def _tables_of_dataset(dataset: Any) -> list[npt.NDArray[np.uint8] | None]:
+    image = dataset.getImgPlus()
+    found = [image.getColorTable(index) for index in range(int(image.getColorTableCount()))]
+    return [None if table is None else read_java_table(table) for table in found]
 
 
 def is_imageplus(value: Any) -> bool:
@@ -91,7 +101,12 @@ def is_dataset(value: Any) -> bool:
     return isinstance(value, java_class("net.imagej.Dataset"))
 
 
-def _build(plane: Callable[[int, int, int], npt.NDArray[Any]], description: ImageDescription, title: str | None) -> Any:
+def _build(
+    plane: Callable[[int, int, int], npt.NDArray[Any]],
+    description: ImageDescription,
+    title: str | None,
+    tables: Sequence[npt.NDArray[np.uint8] | None],
+) -> Any:
     size_x, size_y, size_z, size_c, size_t = description.sizes
     processor, prepare = _processor(description.pixel_type)
     stack = java_class("ij.ImageStack")(size_x, size_y)
@@ -107,7 +122,7 @@ def _build(plane: Callable[[int, int, int], npt.NDArray[Any]], description: Imag
     if description.pixel_type in (PixelType.INT8, PixelType.INT16):
         imp.getCalibration().setSigned16BitCalibration()
     write_calibration(imp, description)
-    return _show_channels(imp, description)
+    return _show_channels(imp, description, tables)
 
 
 def _processor(pixel_type: PixelType) -> tuple[Callable[..., Any], Callable[[npt.NDArray[Any]], npt.NDArray[Any]]]:
@@ -135,27 +150,34 @@ def _processor(pixel_type: PixelType) -> tuple[Callable[..., Any], Callable[[npt
     return lambda x, y, pixels: floats(x, y, pixels), lambda plane: plane.astype(np.float32)
 
 
-def _show_channels(imp: Any, description: ImageDescription) -> Any:
-    """Give each channel its colour and window; ImageJ makes composite images of up to 7 channels."""
+def _show_channels(imp: Any, description: ImageDescription, tables: Sequence[npt.NDArray[np.uint8] | None]) -> Any:
+    """Give each channel its colours and window; ImageJ makes composite images of up to 7 channels."""
     channels = description.channels
+    grays = ramp_to(None)
+    # None where a channel is as ImageJ shows it anyway
+    luts = [
+        None if table is None or (not channel.color and np.array_equal(table, grays)) else lut_of(table, channel.window)
+        for channel, table in itertools.zip_longest(channels, tables[: len(channels)])
+    ]
     if 2 <= len(channels) <= 7:
-        coloured = any(channel.color for channel in channels)
         composite_class = java_class("ij.CompositeImage")
-        composite = composite_class(imp, composite_class.COMPOSITE if coloured else composite_class.GRAYSCALE)
-        for number, channel in enumerate(channels, start=1):
+        composite = composite_class(
+            imp, composite_class.COMPOSITE if any(lut is not None for lut in luts) else composite_class.GRAYSCALE
+        )
+        for number, (channel, lut) in enumerate(zip(channels, luts, strict=True), start=1):
             composite.setPosition(number, 1, 1)
-            if channel.color:
-                composite.setChannelLut(lut_of(channel), number)
+            if lut is not None:
+                composite.setChannelLut(lut, number)
             if channel.window:
                 composite.setDisplayRange(*_in_pixels(channel.window, description.pixel_type))
         composite.setPosition(1, 1, 1)
         composite.setOpenAsHyperStack(True)
         return composite
-    channel = channels[0]
-    if channel.color and channel.color[:3] != (255, 255, 255):
-        imp.setLut(lut_of(channel))
-    if channel.window:
-        imp.setDisplayRange(*_in_pixels(channel.window, description.pixel_type))
+    only = luts[0] if tables[0] is None or not np.array_equal(tables[0], grays) else None
+    if only is not None:
+        imp.setLut(only)
+    if channels[0].window:
+        imp.setDisplayRange(*_in_pixels(channels[0].window, description.pixel_type))
     return imp
 
 
@@ -201,7 +223,14 @@ def from_imageplus(imp: Any) -> ImageArray:
         size_t,
         channels=channels,
     )
-    return ImageArray(pixels, description.replace(**read_calibration(imp)), read_overlay(imp))
+    tables = () if rgb else tables_of_imageplus(imp)
+    return ImageArray(pixels, description.replace(**read_calibration(imp)), read_overlay(imp), tables=tables)
+
+
+def tables_of_imageplus(imp: Any) -> tuple[npt.NDArray[np.uint8] | None, ...]:
+    """Return what `ImageArray.tables` says, of an ImagePlus."""
+    luts = list(imp.getLuts()) if imp.isComposite() else [imp.getProcessor().getLut()] * int(imp.getNChannels())
+    return tuple(None if lut is None else telling(read_lut(lut)) for lut in luts)
 
 
 def _plane(raw: Any, size_y: int, size_x: int, *, signed: bool) -> npt.NDArray[Any]:
@@ -241,7 +270,7 @@ def _channels(imp: Any, count: int, *, signed: bool) -> tuple[Channel, ...]:
         channels.append(
             Channel(
                 name=labels[index],
-                color=color_of(lut) if lut is not None else None,
+                color=color_of(read_lut(lut)) if lut is not None else None,
                 window=window if window and window[0] < window[1] else None,
             )
         )

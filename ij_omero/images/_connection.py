@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import threading
@@ -19,9 +20,12 @@ from ._image_cells import ImageCells
 from ._saving import save
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    import numpy as np
+    import numpy.typing as npt
 
     from ij_omero.cells import CellCache
     from ij_omero.model import ImageAddress, ImageId, ImageSummary, Roi, Table
@@ -68,6 +72,13 @@ class Connection:
     def closed(self) -> bool:
         """Whether the connection was closed."""
         return self._closed
+
+    @functools.cached_property
+    def lookup_tables(self) -> Mapping[str, npt.NDArray[np.uint8]]:
+        """The lookup tables that the store has, (256, 3) of red, green and blue by name; each is read when needed."""
+        from ij_omero.rendering import lookup_tables_of
+
+        return lookup_tables_of(self._store) or {}
 
     def open_image(self, image_id: ImageId, *, pixels_id: int | None = None, share: bool = True) -> Image:
         """Open an image; no pixels are read yet.

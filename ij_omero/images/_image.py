@@ -123,6 +123,18 @@ class Image:
         """Resolution levels, full size first."""
         return self._source.levels
 
+    @functools.cached_property
+    def lookup_tables(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """The lookup tables that channels are shown in, (256, 3) of red, green and blue by name, as far as known."""
+        names = {channel.lookup_table for channel in self.description.channels if channel.lookup_table}
+        if not names:
+            return {}
+        from ij_omero.rendering import PRIMARY_LOOKUP_TABLES
+
+        known = self._connection.lookup_tables
+        found = {name: known.get(name, PRIMARY_LOOKUP_TABLES.get(name)) for name in names}
+        return {name: table for name, table in found.items() if table is not None}
+
     def __len__(self) -> int:
         """Return how many timepoints there are, as for an array."""
         return self.shape[0]
@@ -184,14 +196,14 @@ class Image:
     def to_dataset(self) -> Any:
         """Return the image as a ``net.imagej.Dataset`` whose pixels are this image's cells; reads none of them.
 
-        The axes are X, Y, Channel, Z and Time, with calibration, units and channel names. ImageJ is started where it
-        does not run yet.
+        The axes are X, Y, Channel, Z and Time, with calibration, units and channel names; channels are shown in the
+        windows, colours and lookup tables that the store shows them in. ImageJ is started where it does not run yet.
         """
         self._check_open()
         if self._dataset is None:
             from ij_omero.imagej import to_dataset
 
-            self._dataset = to_dataset(self.cache)
+            self._dataset = to_dataset(self.cache, lookup_tables=self.lookup_tables)
         return self._dataset
 
     def to_xarray(self) -> Any:

@@ -21,7 +21,7 @@ from ._saved_planes import SavedPlanes
 from ._verified import VerifiedSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     import numpy.typing as npt
@@ -67,6 +67,8 @@ def save(
     noted = edited.note_edits() if edited is not None else {}
     with _pixels_of(image, name) as pixels, ThreadPoolExecutor(1) as beside:
         description = _described(pixels.description, origin, name, {"source_address": elsewhere, **changes})
+        if not {"channels", "rendering"} & set(changes) and not isinstance(image, (Image, np.ndarray)):
+            description = _with_tables(description, image, connection.lookup_tables)
         times = beside.submit(_times, store, origin, origin_id, description)
         sink = _created(store, description, dataset, origin_id, pixels_of, verify)
         new = copy_pixels(pixels, sink, progress)
@@ -172,6 +174,34 @@ def _rendering(
         for shown, channel in zip(had.channels, new.channels, strict=True)
     )
     return replace(had, channels=channels)
+
+
+def _with_tables(
+    description: ImageDescription, image: Any, known: Mapping[str, npt.NDArray[np.uint8]]
+) -> ImageDescription:
+    """Name the store's lookup tables in which ImageJ shows channels; one that the store lacks is left to the colour."""
+    from dataclasses import replace
+
+    from ij_omero.imagej import channel_tables
+
+    tables = channel_tables(image)
+    if len(tables) != description.size_c or all(table is None for table in tables):
+        return description
+    rendering = description.rendering
+    channels = []
+    for index, (channel, table) in enumerate(zip(description.channels, tables, strict=True)):
+        inverted = rendering is not None and rendering.channels[index].inverted
+        name = None if table is None else _name_of(table[::-1] if inverted else table, known)
+        channels.append(replace(channel, lookup_table=name or channel.lookup_table))
+    if rendering is not None:
+        pairs = zip(rendering.channels, channels, strict=True)
+        shown = tuple(replace(one, lookup_table=channel.lookup_table) for one, channel in pairs)
+        rendering = replace(rendering, channels=shown)
+    return description.replace(channels=tuple(channels), rendering=rendering)
+
+
+def _name_of(table: npt.NDArray[np.uint8], known: Mapping[str, npt.NDArray[np.uint8]]) -> str | None:
+    return next((name for name in known if np.array_equal(known.get(name, ()), table)), None)
 
 
 def _channels(own: ImageDescription, origin: ImageDescription) -> Any:
