@@ -19,7 +19,12 @@ _LABEL = "Label"
 # classes of scijava-table by their later and their earlier home (the embedded runtime has the earlier one)
 _GENERIC_TABLES = ("org.scijava.table.DefaultGenericTable", "net.imagej.table.DefaultGenericTable")
 _GENERIC_COLUMNS = ("org.scijava.table.GenericColumn", "net.imagej.table.GenericColumn")
+_ARRAYS = {
+    ColumnKind.FLOAT_ARRAY: "org.scijava.util.FloatArray",
+    ColumnKind.DOUBLE_ARRAY: "org.scijava.util.DoubleArray",
+}
 _TABLES = ("org.scijava.table.Table", "net.imagej.table.Table")
+_NUMBERS = {"byte[]", "short[]", "int[]", "long[]", "float[]", "double[]"}
 
 
 def from_results_table(results: Any, name: str = "Results") -> Table:
@@ -90,7 +95,10 @@ def from_scijava_table(java: Any, name: str = "Table") -> Table:
 
 
 def to_scijava_table(table: Table) -> Any:
-    """Make a SciJava ``GenericTable`` with Java's own numbers, truth values and texts in it."""
+    """Make a SciJava ``GenericTable`` with Java's own numbers, truth values and texts in it.
+
+    Rows of arrays are ``org.scijava.util``'s ``LongArray``, ``FloatArray`` or ``DoubleArray``.
+    """
     start()
     import jpype
 
@@ -107,9 +115,14 @@ def to_scijava_table(table: Table) -> Any:
     java = kinds[0]()
     for column in table.columns:
         cells = columns[0](column.name)
-        box = boxes.get(column.kind, jpype.JClass("java.lang.Long"))
-        for value in column.values if column.values.ndim > 1 else column.values.tolist():
-            cells.add(to_java_array(value) if column.values.ndim > 1 else box(value))
+        if column.values.ndim > 1:
+            kind = java_class(_ARRAYS.get(column.kind, "org.scijava.util.LongArray"))
+            for row in column.values:
+                cells.add(kind(to_java_array(row)))
+        else:
+            box = boxes.get(column.kind, jpype.JClass("java.lang.Long"))
+            for value in column.values.tolist():
+                cells.add(box(value))
         java.add(cells)
     return java
 
@@ -153,8 +166,11 @@ def _plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, jpype.JClass("java.lang.Number")):
         return int(value)
+    if isinstance(value, java_class("org.scijava.util.PrimitiveArray")):
+        value = value.copyArray()
     if isinstance(value, jpype.JArray):
-        return list(value)
+        name = str(value.getClass().getSimpleName())
+        return np.array(memoryview(value)) if name in _NUMBERS else list(value)
     return str(value)
 
 
@@ -165,6 +181,6 @@ def _uniform(values: list[Any]) -> Any:
         return values
     if kinds <= {int, float, type(None)}:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    if kinds == {list} and len({len(value) for value in values}) == 1:
+    if kinds in ({list}, {np.ndarray}) and len({len(value) for value in values}) == 1:
         return np.array(values)
     return ["" if value is None else str(value) for value in values]
