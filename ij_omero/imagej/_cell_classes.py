@@ -23,7 +23,13 @@ _GET = (
         if (blank != null) return blank;
         Long number = Long.valueOf(index);
         Object cell = map.get(number);
-        return cell != null ? cell : miss.apply(number); }"""],
+        return cell != null ? cell : miss.apply(number); }""",
+     """public static Object place(java.util.concurrent.ConcurrentHashMap map, long index, Object access,
+            int width, int height, long x, long y, long c, long z, long t) {
+        Object cell = new net.imglib2.img.cell.Cell(
+            new int[] {width, height, 1, 1, 1}, new long[] {x, y, c, z, t}, access);
+        map.put(Long.valueOf(index), cell);
+        return cell; }"""],
 )  # fmt: skip
 _IMAGE = (
     ["public final net.imglib2.img.ImgFactory copies;"],
@@ -41,6 +47,8 @@ _IMAGE = (
 @functools.cache
 def compiled_classes() -> tuple[Any, Any] | None:
     """Return the classes of a ``LazyCellImg.Get`` over a map and of a ``LazyCellImg`` that can be copied.
+
+    The first also has ``place``, which makes a ``Cell`` over an access and puts it into the map.
 
     None where they cannot be made: no javassist, or a class path on which they do not compile.
     """

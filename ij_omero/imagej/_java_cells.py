@@ -18,6 +18,7 @@ import numpy as np
 from ij_omero.errors import UnsupportedPixelTypeError
 from ij_omero.model import PixelType
 
+from ._cell_classes import compiled_classes
 from ._runtime import java_class
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class JavaCells:
         self._staging = threading.local()
         self._staging_left: deque[tuple[npt.NDArray[Any], Any]] = deque()
         self._canary = self._weak(self._object())
+        classes = compiled_classes()
+        self._place = None if classes is None else classes[0].place
 
     def scratch(self, shape: tuple[int, int]) -> npt.NDArray[Any]:
         """Return this thread's staging array, as (Y, X): what is put into it is copied into Java without a detour."""
@@ -103,6 +106,21 @@ class JavaCells:
         home = JavaHome(self, index, region, array)
         self.copy_in(array, 0, pixels)
         return home
+
+    def place(self, index: int, region: Region, access: Any) -> Any:
+        """Put a ``Cell`` over an access object into the map and return it."""
+        plane, _ = self.grid.locate(index)
+        if self._place is not None:
+            return self._place(
+                self.map, index, access, region.width, region.height, region.x, region.y, plane.c, plane.z, plane.t
+            )
+        cell = self._cell(
+            self._ints([region.width, region.height, 1, 1, 1]),
+            self._longs([region.x, region.y, plane.c, plane.z, plane.t]),
+            access,
+        )
+        self.map.put(self._long(index), cell)
+        return cell
 
     def blank_cell(self) -> Any:
         """Return a ``Cell`` at the image's corner without content, which belongs to no image."""
@@ -247,23 +265,17 @@ class JavaHome:
 
     def hand_out(self) -> Any:
         """Return the ``net.imglib2.img.cell.Cell``, with the access that its holders have, and put it into the map."""
-        side, region = self._side, self._region
-        number = side._long(self._index)
-        cell = side.map.get(number)
-        if cell is not None:
-            return cell
-        access = None if self._weak_access is None else self._weak_access.get()
+        side, weak = self._side, self._weak_access
+        access = None
+        if weak is not None:
+            cell = side.map.get(side._long(self._index))
+            if cell is not None:
+                return cell
+            access = weak.get()
         if access is None:
             access = side._access(self._array)
             self._weak_access = side._weak(access)
-        plane, _ = side.grid.locate(self._index)
-        cell = side._cell(
-            side._ints([region.width, region.height, 1, 1, 1]),
-            side._longs([region.x, region.y, plane.c, plane.z, plane.t]),
-            access,
-        )
-        side.map.put(number, cell)
-        return cell
+        return side.place(self._index, self._region, access)
 
     def in_use(self) -> bool:
         """Tell whether an accessor may still hold the cell."""
