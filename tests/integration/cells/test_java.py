@@ -14,7 +14,7 @@ import pytest
 from ij_omero.cells import CellCache, list_edits, recover_edits
 from ij_omero.cells._residents import RETIRED_FLOOR
 from ij_omero.errors import ReadError, UnsupportedPixelTypeError
-from ij_omero.imagej import _cell_image
+from ij_omero.imagej import _cell_image, _java_cells
 from ij_omero.imagej._cell_image import cell_image
 from ij_omero.imagej._dataset import cells_of, to_dataset
 from ij_omero.imagej._dataset_planes import dataset_description, dataset_plane
@@ -148,6 +148,7 @@ def test_copies_duplicates_and_views_work(tmp_path: Path) -> None:
 def test_without_a_compiler_the_same_image_is_composed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _cell_image.compiled_classes() is not None, "the embedded class path has javassist"
     monkeypatch.setattr(_cell_image, "compiled_classes", lambda: None)
+    monkeypatch.setattr(_java_cells, "compiled_classes", lambda: None)
     source = ArraySource(describe(50, 40, z=2))
     with open_cells(tmp_path, source, bound=6 * 512) as cells:
         dataset = to_dataset(cells)
