@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import AddressError, IJOmeroError, InvalidInputError, LoginError
-from ij_omero.model import ImageAddress, parse_address
+from ij_omero.model import ImageAddress, parse_address, parse_server
 from ij_omero.pixels import Progress, no_progress
 
 from ._connection import Connection
@@ -43,7 +43,8 @@ def connect(
     Parameters
     ----------
     server
-        Its host name, or an address such as ``omero://ana@omero.example.org:4064``. Without it, what ``$OMERO_HOST`` or
+        Its host name (``https://`` and ``www.`` are left out), or an address such as
+        ``omero://ana@omero.example.org:4064``. Without it, what ``$OMERO_HOST`` or
         the file named by ``$ICE_CONFIG`` says.
     user, password
         To log in with. What is not given here is looked for in the environment (``OMERO_SESSION``, ``OMERO_USER``,
@@ -73,17 +74,12 @@ def connect(
     try:
         return login(password)
     except LoginError:
-        named = user or (server is not None and parse_address(_as_address(server)).user)
+        named = user or (server is not None and parse_server(server).user)
         if password is not None or session_id is not None or not named or not _somebody_is_there():
             raise
         import getpass
 
         return login(getpass.getpass(f"Password of {named}: "))
-
-
-def _as_address(server: str | ImageAddress) -> str | ImageAddress:
-    """Return a plain host name as an address."""
-    return server if isinstance(server, ImageAddress) or server.startswith("omero:") else f"omero://{server}"
 
 
 def _somebody_is_there() -> bool:

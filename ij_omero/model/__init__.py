@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._address import ImageAddress, parse_address
+from ._address import ImageAddress, parse_address, parse_server
 from ._image import Channel, ImageDescription, ImageId, ImageSummary, KeyValue, ResolutionLevel
 from ._labels import labels_to_rois, rois_to_labels
 from ._pixel_type import PixelType
@@ -57,5 +57,6 @@ __all__ = [
     "TableSummary",
     "labels_to_rois",
     "parse_address",
+    "parse_server",
     "rois_to_labels",
 ]

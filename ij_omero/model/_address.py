@@ -139,6 +139,27 @@ def parse_address(text: str | Path | ImageAddress) -> ImageAddress:
     return _local(text)
 
 
+def parse_server(text: str | ImageAddress) -> ImageAddress:
+    """Return the address of an OMERO.server as people name it: a host, ``host:port``, its web address, an address.
+
+    Raises
+    ------
+    AddressError
+        The text is none of these.
+
+    Examples
+    --------
+    >>> str(parse_server("https://www.example.org/"))
+    'omero://example.org'
+    """
+    if isinstance(text, ImageAddress):
+        return text
+    name = text.strip()
+    if re.match(r"https?://", name, flags=re.I):
+        name = normalise_host(name)
+    return parse_address(name if ":/" in name or name.lower().startswith("omero:") else f"omero://{name}")
+
+
 def normalise_host(name: str) -> str:
     """Return the host of what a user may paste for one: ``https://www.example.org/`` is ``example.org``."""
     return re.sub(r"^(https?://)?(www\.)*", "", name.strip(), flags=re.I).rstrip("/").lower()

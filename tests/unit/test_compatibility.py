@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ij_omero.errors import InvalidInputError
-from ij_omero.model import Column, ColumnKind, parse_address
+from ij_omero.model import Column, ColumnKind, parse_address, parse_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +26,7 @@ def test_every_test_that_the_document_names_exists() -> None:
 def test_names_of_servers_become_hosts(name: str) -> None:
     address = parse_address(f"omero:server={name}&imageID=3")
     assert (address.host, address.port, address.image_id) == ("h.org", 4064, 3)
+    assert parse_server(f"{name}:4070") == parse_server("omero://h.org:4070")
 
 
 def test_a_name_that_ends_in_omero_is_a_file() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ij_omero.errors import AddressError, LoginError, StorageError
-from ij_omero.model import ImageAddress, parse_address
+from ij_omero.model import ImageAddress, parse_server
 
 from ._ice import Ice, omero
 
@@ -102,8 +102,7 @@ def _given(
 ) -> dict[str, Any]:
     parsed: ImageAddress | None = None
     if address is not None:
-        text = address if isinstance(address, ImageAddress) or ":/" in address else _as_address(address)
-        parsed = parse_address(text)
+        parsed = parse_server(address)
         if parsed.scheme != "omero":
             raise AddressError(f"Not an omero URI: {parsed}; expected omero://host or a host name")
     named_port = parsed is not None and (parsed.port != DEFAULT_PORT or ":" in str(address).rpartition("@")[2][8:])
@@ -117,10 +116,6 @@ def _given(
         "encrypted": parsed.encrypted if parsed and encrypted is None else encrypted,
     }
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _as_address(host: str) -> str:
-    return host if host.startswith("omero:") else f"omero://{host}"
 
 
 def _login(values: dict[str, Any]) -> Login | None:

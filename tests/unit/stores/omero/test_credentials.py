@@ -25,6 +25,7 @@ def test_a_password_of_the_environment_is_for_the_server_that_is_named(monkeypat
     login = find_login("omero://ana@omero.example.org:4444")
     assert (login.server, login.user, login.password) == ("omero.example.org:4444", "ana", "secret")
     assert find_login("omero://omero.example.org").port == 4064
+    assert find_login("https://www.omero.example.org/").host == "omero.example.org"
 
 
 def test_a_password_of_the_environment_stays_with_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
