@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ij_omero.errors import DiskFullError, IJOmeroError, NotFoundError, WriteError
+from ij_omero.errors import DiskFullError, IJOmeroError, ImageNotFoundError, NotFoundError, WriteError
 
 from ._extension_methods import EXTENSION_METHODS
 from ._failure import MethodFailure
@@ -71,6 +71,9 @@ class Omeis:
             return method(self._service, Call(parameters, is_local, is_command))
         except MethodFailure:
             raise
+        except ImageNotFoundError as error:  # whose own words may tell where the store lies
+            why = str(error) if is_command else "there are no such pixels"
+            raise parameters.failure("GetPixelsRep failed.", why, status=404) from error
         except NotFoundError as error:
             raise parameters.failure("GetPixelsRep failed.", str(error), status=404) from error
         except DiskFullError as error:

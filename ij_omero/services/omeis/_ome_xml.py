@@ -7,7 +7,7 @@ import bz2
 import io
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO
-from xml.sax import SAXException
+from xml.sax import SAXException, SAXParseException
 from xml.sax.handler import ContentHandler
 from xml.sax.saxutils import XMLGenerator
 from xml.sax.xmlreader import AttributesImpl
@@ -65,11 +65,18 @@ def import_xml(path: Path, service: Service) -> tuple[bytes, list[int]]:
         _parse(path, handler)
     except SAXException as error:
         handler.undo()
-        raise InvalidInputError(f"it is no XML document: {error}") from None
+        raise InvalidInputError(f"it is no XML document: {_told(error)}") from None
     except BaseException:
         handler.undo()
         raise
     return out.getvalue().encode() + b"\n", handler.imported
+
+
+def _told(error: SAXException) -> str:
+    """Return what a parser found, and where in the document, without the place of the file."""
+    if not isinstance(error, SAXParseException):
+        return error.getMessage()
+    return f"{error.getMessage()} (line {error.getLineNumber()}, column {error.getColumnNumber()})"
 
 
 def export_xml(path: Path, service: Service, out: BinaryIO, *, big_endian: bool) -> None:
@@ -85,7 +92,7 @@ def export_xml(path: Path, service: Service, out: BinaryIO, *, big_endian: bool)
         _parse(path, _Exporter(text, service, big_endian))
         text.write("\n")
     except SAXException as error:
-        raise InvalidInputError(f"it is no XML document: {error}") from None
+        raise InvalidInputError(f"it is no XML document: {_told(error)}") from None
     finally:
         text.detach()
 
