@@ -125,6 +125,20 @@ def test_one_image_alone_is_not_written_beside(tmp_path: Path) -> None:
         store.delete("a.zarr")
 
 
+def test_ranges_of_channels_are_told_where_they_are_known(tmp_path: Path) -> None:
+    foreign(tmp_path / "a.zarr", "cyx", np.ones((2, 4, 5), np.uint8))
+    assert LocalStore(tmp_path / "a.zarr").image_data_details("a.zarr") == {}
+    for omero, told in (
+        ({"channels": [{"window": {"min": 1, "max": 9.5, "start": 2, "end": 3}}, {"window": {"min": "NaN"}}]},
+         {"channels": [{"window": {"min": 1.0, "max": 9.5}}, {}]}),
+        ({"channels": [{}]}, {}),
+        ({"channels": 3}, {}),
+        ([], {}),
+    ):  # fmt: skip
+        zarr.open_group(store=str(tmp_path / "a.zarr"), mode="a").attrs["omero"] = omero
+        assert LocalStore(tmp_path / "a.zarr").image_data_details("a.zarr") == told
+
+
 def test_pixels_that_ome_has_not_are_named(tmp_path: Path) -> None:
     foreign(tmp_path / "a.zarr", "yx", np.ones((4, 5), np.int64))
     with pytest.raises(UnsupportedPixelTypeError, match="int64"):
