@@ -244,10 +244,13 @@ def sent(call: Call, name: str, missing: str, why: str | None = None) -> Iterato
         return
     if not call.is_command:
         raise parameters.failure("IsLocalFile is for the command line only", status=403)
+    path = parameters.text(name)
+    if not path:
+        raise parameters.failure(missing, why)
     try:
-        content = Path(parameters.text(name) or "").open("rb")
+        content = Path(path).open("rb")
     except OSError as error:
-        raise parameters.failure(f"{parameters.method} failed.", str(error)) from error
+        raise parameters.failure(f"{parameters.method} failed.", f"{path}: {error.strerror}") from error
     with content:
         yield content
 

@@ -61,6 +61,12 @@ class Caller:
         assert text.endswith("\n")
         return text[:-1]
 
+    def command_fails(self, method: str, **given: object) -> str:
+        parameters = Parameters([("Method", method), *((name, str(value)) for name, value in given.items())])
+        with pytest.raises(MethodFailure) as caught:
+            self._omeis.call(parameters, is_local=True, is_command=True)
+        return str(caught.value)
+
     def fails(self, method: str, content: bytes | None = None, *, local: bool = True, **given: object) -> str:
         with pytest.raises(MethodFailure) as caught:
             self.bytes(method, content, local=local, **given)
@@ -310,6 +316,9 @@ def test_a_file_of_the_server_cannot_be_named_from_outside(call: Caller) -> None
     pixels_id = call.text("NewPixels", Dims="2,2,1,1,1,1")
     told = call.fails("SetPixels", PixelsID=pixels_id, Pixels="/etc/passwd", IsLocalFile="true")
     assert "command line only" in told
+    assert "No pixels specified" in call.command_fails("SetPixels", PixelsID=pixels_id, IsLocalFile=1)
+    told = call.command_fails("SetPixels", PixelsID=pixels_id, Pixels="/no/such", IsLocalFile=1)
+    assert "/no/such: No such file or directory" in told
 
 
 def test_files_are_zipped_under_their_names(call: Caller) -> None:
