@@ -73,6 +73,11 @@ class Connection:
         """Whether the connection was closed."""
         return self._closed
 
+    @property
+    def ended(self) -> bool:
+        """Whether a server ended the session for good, so that only a new connection helps."""
+        return bool(getattr(self._store, "ended", False))
+
     @functools.cached_property
     def lookup_tables(self) -> Mapping[str, npt.NDArray[np.uint8]]:
         """The lookup tables that the store has, (256, 3) of red, green and blue by name; each is read when needed."""

@@ -135,13 +135,25 @@ def open_image(address: str | Path | ImageAddress, **login: Any) -> Image:
         No such image is visible.
     """
     parsed = parse_address(address)
-    pixels_id = parsed.pixels_id
-    if parsed.image_id is None and pixels_id is not None:
-        connection = kept_connection(replace(parsed, pixels_id=None, name=None), **login)
-        return connection.open_image(connection.image_of_pixels(pixels_id), pixels_id=pixels_id)
-    store, image_id = split_address(parsed)
+    store, image_id = (
+        (replace(parsed, pixels_id=None, name=None), None)
+        if parsed.image_id is None and parsed.pixels_id is not None
+        else split_address(parsed)
+    )
     connection = kept_connection(store, **login)
-    return connection.open_image(connection.only_image_id() if image_id is None else image_id, pixels_id=pixels_id)
+    try:
+        return _open_in(connection, image_id, parsed.pixels_id)
+    except LoginError:
+        if not connection.ended:
+            raise
+        # who logged in anew meanwhile has another session, which is found now
+        return _open_in(kept_connection(store, **login), image_id, parsed.pixels_id)
+
+
+def _open_in(connection: Connection, image_id: ImageId | None, pixels_id: int | None) -> Image:
+    if image_id is None:
+        image_id = connection.only_image_id() if pixels_id is None else connection.image_of_pixels(pixels_id)
+    return connection.open_image(image_id, pixels_id=pixels_id)
 
 
 def split_address(address: str | Path | ImageAddress) -> tuple[ImageAddress, ImageId | None]:
@@ -178,7 +190,7 @@ def kept_connection(address: str | Path | ImageAddress, **login: Any) -> Connect
         if not _kept:
             atexit.register(_close_kept)
         connection = _kept.get(key)
-        if connection is None or connection.closed:
+        if connection is None or connection.closed or connection.ended:
             connection = _kept[key] = open_store(where, **given)
         return connection
 

@@ -102,6 +102,7 @@ class OmeroSession:
         self._patience = patience
         self._read_timeout = read_timeout
         self._gave_up = False
+        self._ended = False
         self._lock = threading.RLock()
         self._closed = threading.Event()
         self._connection: Connection | None = self._connect()
@@ -134,6 +135,11 @@ class OmeroSession:
     def closed(self) -> bool:
         """Whether the session was closed on this side."""
         return self._closed.is_set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server ended the session, and what is known here opens no other."""
+        return self._ended
 
     def connection(self) -> Connection:
         """Return the present connection.
@@ -291,9 +297,12 @@ class OmeroSession:
         while True:
             try:
                 self._connection = self._connect()
-                self._gave_up = False
+                self._gave_up = self._ended = False
                 _LOG.info("joined %s again as %s", self.login.server, self.identity.user)
                 return
+            except LoginError:
+                self._ended = True
+                raise
             except ConnectionFailedError:
                 if time.monotonic() + pause > deadline or self._closed.wait(pause):
                     self._gave_up = True

@@ -41,7 +41,7 @@ def acquire(login: Login) -> OmeroSession:
     with _lock:
         key = _key(login)
         found = _shared.get(key) if has_secret(login) else _without_secret(key)
-        if found is None:
+        if found is None or found.session.ended:
             if not has_secret(login):
                 raise no_credentials(login)
             found = _shared[key] = _Shared(OmeroSession(login))
@@ -68,9 +68,13 @@ def _key(login: Login) -> _Key:
     return _Key(login.host.lower(), login.port, login.user, login.group, login.encrypted, digest)
 
 
+def _is_open(session: OmeroSession) -> bool:
+    return not (session.closed or session.ended)
+
+
 def _without_secret(key: _Key) -> _Shared | None:
     for other, shared in _shared.items():
-        if other[:2] == key[:2] and other.encrypted == key.encrypted and not shared.session.closed:
+        if other[:2] == key[:2] and other.encrypted == key.encrypted and _is_open(shared.session):
             user_fits = key.user in (None, other.user, shared.session.identity.user)
             if user_fits and key.group in (None, other.group, shared.session.identity.group):
                 return shared

@@ -150,6 +150,11 @@ class OmeroStore:
         return self._session
 
     @property
+    def ended(self) -> bool:
+        """Whether the server ended the session, and what is known here opens no other: only a new login helps."""
+        return self._session.ended
+
+    @property
     def address(self) -> ImageAddress:
         """``omero://user@host:port``."""
         return self._address(None)

@@ -164,3 +164,35 @@ def test_two_servers_at_once_are_kept_apart(omero_user: MakeUser) -> None:
         second.close()
         fresh = here.open_image(image.image_id)
         np.testing.assert_array_equal(fresh[0, 0, 0], expected[0, 0, 0])
+
+
+def test_who_logs_in_again_after_the_session_ended_goes_on(
+    omero: ij_omero.Connection, user: OmeroUser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from omero.util.sessions import SessionsStore
+
+    monkeypatch.setenv("OMERO_SESSIONDIR", str(tmp_path / "sessions"))
+    image_id = saved(omero).image_id
+    omero.close()
+    address = f"omero://{user.host}:{user.port}/image/{image_id}"
+
+    def logged_in(uuid: str) -> None:
+        """Store a session as `omero login` does."""
+        properties = {"omero.host": user.host, "omero.port": str(user.port)}
+        sessions = SessionsStore(str(tmp_path / "sessions"))
+        sessions.add(user.host, user.name, uuid, properties)
+        sessions.set_current(user.host, user.name, uuid, properties)
+
+    with user.gateway() as gateway:
+        first = gateway.c.getSessionId()
+        logged_in(first)
+        image = ij_omero.open_image(address)
+    # it ended with its owner
+    with pytest.raises(LoginError, match="run: omero login"):
+        image[0, 0, 0]
+    SessionsStore(str(tmp_path / "sessions")).remove(user.host, user.name, first)
+    with user.gateway() as gateway:
+        logged_in(gateway.c.getSessionId())
+        again = ij_omero.open_image(address)
+        np.testing.assert_array_equal(again[0, 0, 0], pixels()[0, 0, 0])
+        again.store.close()
