@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import subprocess
 import sys
 import zipfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _RECIPE = Path(__file__).with_name("_headless_recipe.py")
 _TIMEOUT_S = 120
+_TIME = 1_577_836_800  # the first of January 2020
 _PARTS = ("ij-", "ij1-patcher-", "javassist-")
 
 
@@ -84,3 +86,5 @@ def _write(part: Path, jars: Sequence[Path], java: Java) -> None:
     """Run the recipe in its own process, so that no class of ImageJ is loaded in this one."""
     command = [sys.executable, "-I", str(_RECIPE), str(java.jvm_library), str(part), *map(str, jars)]
     subprocess.run(command, check=True, timeout=_TIMEOUT_S, capture_output=True, text=True)  # noqa: S603 - own file
+    # Java takes its archive of classes for jars of the same time only, and one that is made again is the same
+    os.utime(part, (_TIME, _TIME))

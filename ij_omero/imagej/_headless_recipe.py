@@ -98,8 +98,11 @@ def main(jvm_library: str, out: str, *jars: str) -> None:
         entry = DIALOG_CLASS.replace(".", "/") + ".class"
         dialog = recording_dialog(patched)
         with zipfile.ZipFile(patched) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
-            for name in source.namelist():
-                target.writestr(name, dialog if name == entry else source.read(name))
+            # the same bytes each time, so that what was made for this jar fits one that is made again
+            for name in sorted(source.namelist()):
+                written = zipfile.ZipInfo(name)
+                written.compress_type = zipfile.ZIP_DEFLATED
+                target.writestr(written, dialog if name == entry else source.read(name))
     finally:
         patched.unlink(missing_ok=True)
 

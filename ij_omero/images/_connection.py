@@ -295,6 +295,7 @@ class Connection:
         name: str | None = None,
         dataset: ImageId | None = None,
         source: Image | ImageId | None = None,
+        notes: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> ImageId:
         """Save as `save_image` does and return the new image's id, without the calls that opening it takes.
 
@@ -302,6 +303,8 @@ class Connection:
         ----------
         image, name, dataset, source
             As for `save_image`.
+        notes
+            Key-value pairs by namespace, beside those of the image; of an OMERO.server only.
 
         Raises
         ------
@@ -309,7 +312,7 @@ class Connection:
             As for `save_image`.
         """
         self.store  # noqa: B018 - says that the connection was closed, before any work
-        return save(self, image, name, dataset, source, (), (), no_progress, {})[0]
+        return save(self, image, name, dataset, source, (), (), no_progress, {}, notes=notes)[0]
 
     def import_picture(
         self,

@@ -58,6 +58,7 @@ def save(
     *,
     pixels_of: ImageId | None = None,
     verify: bool = False,
+    notes: Mapping[str, Sequence[tuple[str, str]]] | None = None,
 ) -> tuple[ImageId, int | None]:
     """Do what `Connection.save_image` says; return the image's id, and that of its further pixels."""
     store = connection.store
@@ -68,9 +69,9 @@ def save(
     with _pixels_of(image, name) as pixels, ThreadPoolExecutor(1) as beside:
         description = _described(pixels.description, origin, name, {"source_address": elsewhere, **changes})
         if not {"channels", "rendering"} & set(changes) and not isinstance(image, (Image, np.ndarray)):
-            description = _with_tables(description, image, connection.lookup_tables)
+            description = _with_tables(description, image, connection)
         times = beside.submit(_times, store, origin, origin_id, description)
-        sink = _created(store, description, dataset, origin_id, pixels_of, verify)
+        sink = _created(store, description, dataset, origin_id, pixels_of, verify, notes)
         new = copy_pixels(pixels, sink, progress)
     pixels_id = getattr(sink, "pixels_id", None) if pixels_of is not None else None
     _attach(store, new, tables, rois, times=times, pixels_id=pixels_id)
@@ -86,9 +87,14 @@ def _created(
     origin_id: ImageId | None,
     pixels_of: ImageId | None,
     verify: bool,
+    notes: Mapping[str, Sequence[tuple[str, str]]] | None,
 ) -> PixelSink:
     if isinstance(store, SeveralPixels):
-        return store.create(description, dataset=dataset, source=origin_id, pixels_of=pixels_of, verify=verify)
+        return store.create(
+            description, dataset=dataset, source=origin_id, pixels_of=pixels_of, verify=verify, notes=notes
+        )
+    if notes:
+        raise InvalidInputError(f"in {store.address} images have no notes beside their key-value pairs")
     if pixels_of is not None:
         raise InvalidInputError(
             f"in {store.address} an image has only one set of pixels; save a new image there, or save to an "
@@ -176,9 +182,7 @@ def _rendering(
     return replace(had, channels=channels)
 
 
-def _with_tables(
-    description: ImageDescription, image: Any, known: Mapping[str, npt.NDArray[np.uint8]]
-) -> ImageDescription:
+def _with_tables(description: ImageDescription, image: Any, connection: Connection) -> ImageDescription:
     """Name the store's lookup tables in which ImageJ shows channels; one that the store lacks is left to the colour."""
     from dataclasses import replace
 
@@ -187,6 +191,7 @@ def _with_tables(
     tables = channel_tables(image)
     if len(tables) != description.size_c or all(table is None for table in tables):
         return description
+    known = connection.lookup_tables  # not before: a server is asked for all of its scripts
     rendering = description.rendering
     channels = []
     for index, (channel, table) in enumerate(zip(description.channels, tables, strict=True)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from ._progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -41,8 +41,12 @@ class SeveralPixels(Protocol):
         source: ImageId | None = None,
         pixels_of: ImageId | None = None,
         verify: bool = False,
+        notes: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> PixelSink:
-        """Begin new pixels of an image that exists, or with ``verify`` an image whose tiles are read back."""
+        """Begin new pixels of an image that exists, or with ``verify`` an image whose tiles are read back.
+
+        ``notes`` are key-value pairs by namespace, beside those of the description; new pixels of an image have none.
+        """
 
 
 @runtime_checkable

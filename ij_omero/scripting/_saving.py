@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from typing_extensions import Self
 
-from ._marking import attach_also, attachments_of, delete, mark, put_also_into
+from ._marking import RUN_NAMESPACE, attach_also, attachments_of, delete, mark, put_also_into
 from ._selection import image_of_roi
 from ._types import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from ij_omero.images import Connection, Image
@@ -137,10 +137,13 @@ class Saver:
         first = sources[0] if sources else None
         measured = bool(result.tables or result.rois or result.values)
         new: dict[str, int] = {}
+        # one annotation for all that comes out; of an image alone it is saved with the image, in the same call
+        alone = len(result.images) == 1 and not (result.tables or result.rois)
+        notes = {RUN_NAMESPACE: self._marks()} if alone else None
         for name, image in result.images.items():
             if measured and first is not None and self._is_as_stored(image, first.image_id):
                 continue  # it was only measured
-            new[name] = self._save_image(name, image, sources, opened, saved)
+            new[name] = self._save_image(name, image, sources, opened, saved, notes)
             saved.outputs[name] = new[name]
         store = self.connection(group_id).store
         for name, table in result.tables.items():
@@ -159,7 +162,8 @@ class Saver:
         for name, value in result.values.items():
             saved.outputs[name] = value
             saved.texts[name] = str(value)
-        self._mark(saved, group_id)
+        if not alone:
+            self._mark(saved, group_id)
 
     def _take_back(self, saved: Saved, group_id: int) -> None:
         """Delete what was saved already."""
@@ -192,7 +196,13 @@ class Saver:
             source.close()
 
     def _save_image(
-        self, output: str, image: Any, sources: Sequence[Place], opened: Sequence[Image], saved: Saved
+        self,
+        output: str,
+        image: Any,
+        sources: Sequence[Place],
+        opened: Sequence[Image],
+        saved: Saved,
+        notes: Mapping[str, Sequence[tuple[str, str]]] | None,
     ) -> int:
         source = sources[0] if sources else None
         connection = self.connection(source.group_id if source else None)
@@ -207,6 +217,7 @@ class Saver:
                 name=name,
                 dataset=datasets[0] if datasets else None,
                 source=opened[0] if opened else source.image_id if source else None,
+                notes=notes,
             )
         )
         saved.image_ids.append(image_id)

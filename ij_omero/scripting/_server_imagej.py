@@ -10,11 +10,15 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ij_omero.errors import InvalidInputError, ScriptError
 
 from ._installing import refusals, scripts_folder
 from ._record import Record, digest, locked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FOLDER = "ImageJ.app"
 _EXISTING = ("ImageJ.app", "Fiji.app", "Fiji")
@@ -45,12 +49,12 @@ def existing_imagej(folder: Path | str) -> dict[str, str]:
 
 
 def install_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | None:
-    """Put the embedded ImageJ into an OMERODIR, unless an ImageJ is there.
+    """Put the embedded ImageJ into an OMERODIR, unless an ImageJ is there; one of an older version is renewed.
 
     Returns
     -------
     Path or None
-        The new folder; None where an ImageJ was there already.
+        The new folder, or the renewed one; None where an ImageJ was there already.
 
     Raises
     ------
@@ -60,32 +64,25 @@ def install_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | Non
         A jar is missing and cannot be downloaded.
     """
     from ij_omero.imagej import embedded_class_path
-    from ij_omero.provision import cache_dir, find_java
+    from ij_omero.provision import find_java
 
     lib = scripts_folder(omerodir).parent
     target = lib / FOLDER
+    if (record := Record.read(target)) is not None:
+        return _renew(target, record, dry_run=dry_run)
     if server_imagej(omerodir):
         return None
     if target.exists():
         raise ScriptError(f"Path already exists: {target}, and it holds no ImageJ; move it away and install again")
     if dry_run:
         return target
-    base = cache_dir()
     with refusals("Could not create directory", target):
-        jars = embedded_class_path(find_java())
+        files = _files(embedded_class_path(find_java()))
         with locked(lib):
             scratch = Path(tempfile.mkdtemp(prefix=f".{FOLDER}.", suffix=".part", dir=lib))
             try:
                 record = Record()
-                for jar in (one for path in jars for one in (path, path.with_name(f"{path.name}.sha256"))):
-                    if not jar.is_file():
-                        continue
-                    name = jar.relative_to(base).as_posix()
-                    copy = scratch / name
-                    copy.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(jar, copy)
-                    record.files[name] = digest(copy.read_bytes())
-                record.write(scratch)
+                _copy(files, scratch, record)
                 for folder, _, _ in os.walk(scratch):
                     Path(folder).chmod(0o755)
                 scratch.rename(target)
@@ -93,6 +90,43 @@ def install_imagej(omerodir: Path | str, *, dry_run: bool = False) -> Path | Non
             except BaseException:
                 shutil.rmtree(scratch, ignore_errors=True)
                 raise
+    return target
+
+
+def _files(jars: Sequence[Path]) -> dict[str, Path]:
+    """Return what an ImageJ consists of: jars, and their checksums where they are kept beside them, by their names."""
+    from ij_omero.provision import cache_dir
+
+    beside = [one for path in jars for one in (path, path.with_name(f"{path.name}.sha256"))]
+    return {one.relative_to(cache_dir()).as_posix(): one for one in beside if one.is_file()}
+
+
+def _copy(files: Mapping[str, Path], target: Path, record: Record) -> None:
+    for name, file in files.items():
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        record.files[name] = digest(copy.read_bytes())
+    record.write(target)
+
+
+def _renew(target: Path, record: Record, *, dry_run: bool) -> Path | None:
+    """Bring what an older version put there up to date: a job must not write there, and Java would start slower."""
+    from ij_omero.imagej import embedded_class_path
+    from ij_omero.provision import find_java
+
+    files = _files(embedded_class_path(find_java()))
+    missing = {name: file for name, file in files.items() if not (target / name).is_file()}
+    if dry_run or not missing:
+        return target if missing else None
+    with refusals("Could not renew", target), locked(target.parent):
+        stale = [name for name in record.files if name not in files]
+        _copy(missing, target, record)
+        for name in stale:
+            (target / name).unlink(missing_ok=True)
+            del record.files[name]
+        record.write(target)
+        _archive_classes(target, record)
     return target
 
 

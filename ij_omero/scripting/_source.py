@@ -27,8 +27,6 @@ import json
 import os
 import sys
 
-import omero.scripts as scripts
-
 MODULE = {module}
 # What a run needs to know of the module, so that it need not ask ImageJ.
 DESCRIBED = {described}
@@ -37,7 +35,24 @@ PREFIX = {prefix}
 ENVIRONMENT = {environment}
 
 
+def is_job():
+    # OMERO's settings say so where it only asks for the parameters.
+    try:
+        with open(os.environ['ICE_CONFIG']) as settings:
+            return 'omero.scripts.parse' not in settings.read()
+    except (KeyError, OSError):
+        return False
+
+
 def run_script():
+    if is_job():
+        os.environ.update(ENVIRONMENT)
+        if sys.prefix != PREFIX:
+            # The server's Python is another one than that which has ij_omero.
+            command = [PYTHON, '-I', '-u', '-m', 'ij_omero.scripting', MODULE, json.dumps(DESCRIBED)]
+            os.execve(PYTHON, command, os.environ)
+    import omero.scripts as scripts
+
     # OMERO reads the parameters and stops here, unless the script is to be run.
     client = scripts.client(
         {name},
@@ -47,12 +62,6 @@ def run_script():
         authors=['ij_omero'],
         namespaces=[{namespace}],
     )
-    os.environ.update(ENVIRONMENT)
-    if sys.prefix != PREFIX:
-        # The server's Python is another one than that which has ij_omero.
-        client.closeSession()
-        command = [PYTHON, '-I', '-u', '-m', 'ij_omero.scripting', MODULE, json.dumps(DESCRIBED)]
-        os.execve(PYTHON, command, os.environ)
     from ij_omero.scripting import run_job
 
     sys.exit(run_job(client, MODULE, DESCRIBED))

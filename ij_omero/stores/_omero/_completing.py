@@ -5,7 +5,7 @@ The name is set last, in one transaction with the links: until then the image is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ij_omero.model import Channel, ChannelRendering, ImageDescription, PixelType, RenderingSettings
@@ -16,6 +16,8 @@ from ._marks import KEY_VALUES, PROVENANCE, SOURCE
 from ._values import optional, set_color
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ._creating import CreatedImage
     from ._session import Connection
     from ._statistics import ChannelRanges
@@ -41,6 +43,7 @@ class NewImage:
     ranges: ChannelRanges
     named: bool = True
     """False for pixels that another image will have: no name of their own, no annotations, no dataset."""
+    notes: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
     @property
     def image_id(self) -> int:
@@ -58,19 +61,24 @@ def save_appearance(connection: Connection, image: NewImage) -> None:
 
     They lie in rows of their own, so this may be done while the server still saves the pixels below its plane limit.
     """
-    query, update = connection.service("Query"), connection.service("Update")
+    update = connection.service("Update")
+    enums = enumerations(connection, "RenderingModel", "Family")
     for index, statistics in enumerate(image.created.statistics):
         low, high = image.ranges.of(index)
         statistics.globalMin, statistics.globalMax = omero.rtypes.rdouble(low), omero.rtypes.rdouble(high)
+    wanted = _wanted(image.description)
+    if wanted is not None and wanted.model in enums and all(one.family in enums for one in wanted.channels):
+        # nothing is left to the server, which would take three calls to say what it proposes and to have it changed
+        whole = _new_rendering(wanted, image, enums)
+        update.saveCollection([*image.created.statistics, whole], image.context)
+        return
     update.saveCollection(list(image.created.statistics), image.context)
     # What a channel without a colour gets, and what the server itself expects of settings, is left to it.
     settings_service = connection.service("RenderingSettings")
     settings_service.resetDefaultsInSet("Pixels", [image.pixels_id], image.context)
     parameters = omero.sys.ParametersI().addId(image.pixels_id)
-    rendering = query.findByQuery(_RENDERING, parameters, image.context)
-    if rendering is not None and _fill_rendering(
-        rendering, image.description, image.ranges, enumerations(connection, "RenderingModel", "Family")
-    ):
+    rendering = connection.service("Query").findByQuery(_RENDERING, parameters, image.context)
+    if rendering is not None and _fill_rendering(rendering, image.description, image.ranges, enums):
         # As a mere reference: with loaded pixels the server mixes up the ids of image and pixels where they differ.
         rendering.pixels = omero.model.PixelsI(image.pixels_id, False)
         update.saveCollection([rendering], image.context)
@@ -81,22 +89,41 @@ def complete_image(connection: Connection, image: NewImage) -> None:
     if not image.named:
         return
     query = connection.service("Query")
-    asked = query.begin_get("Image", image.image_id, _ctx=image.context)
     tags = _begin_tags(query, image)
-    stored = query.end_get(asked)
+    stored = image.created.row
     stored.name = omero.rtypes.rstring(image.description.name)
     stored.description = optional(omero.rtypes.rstring, image.description.description or None)
     links = _links(image, query.end_findAllByQuery(tags) if tags is not None else [])
     connection.service("Update").saveCollection([stored, *links], image.context)
 
 
+def _wanted(description: ImageDescription) -> RenderingSettings | None:
+    """Return the settings of a description where they are settings of all its channels."""
+    wanted = description.rendering
+    return wanted if wanted is not None and len(wanted.channels) == description.size_c else None
+
+
+def _new_rendering(wanted: RenderingSettings, image: NewImage, enums: dict[str, Any]) -> Any:
+    """Return new settings as the server makes them: eight bits, no noise reduction."""
+    rendering, depth = omero.model.RenderingDefI(), omero.model.QuantumDefI()
+    depth.cdStart, depth.cdEnd, depth.bitResolution = (omero.rtypes.rint(one) for one in (0, 255, 255))
+    rendering.quantization = depth
+    rendering.version = omero.rtypes.rint(0)  # the server counts it up when somebody changes them, and fails without
+    rendering.pixels = omero.model.PixelsI(image.pixels_id, False)
+    _fill_planes(rendering, wanted, image.description, enums)
+    for shown in wanted.channels:
+        binding = omero.model.ChannelBindingI()
+        binding.noiseReduction = omero.rtypes.rbool(False)
+        _fill_binding(binding, shown, enums)
+        rendering.addChannelBinding(binding)
+    return rendering
+
+
 def _fill_rendering(
     rendering: Any, description: ImageDescription, ranges: ChannelRanges, enums: dict[str, Any]
 ) -> bool:
     """Change the server's own choice into what is wanted; return whether that is anything else."""
-    wanted = description.rendering
-    if wanted is not None and len(wanted.channels) != description.size_c:
-        wanted = None
+    wanted = _wanted(description)
     for index, binding in enumerate(rendering.copyWaveRendering()):
         if wanted is not None:
             _fill_binding(binding, wanted.channels[index], enums)
@@ -159,6 +186,8 @@ def _links(image: NewImage, known_tags: list[Any]) -> list[Any]:
     links = []
     if image.description.key_values:
         links.append(annotation_link(image.image_id, map_annotation(KEY_VALUES, list(image.description.key_values))))
+    for namespace, pairs in image.notes.items():
+        links.append(annotation_link(image.image_id, map_annotation(namespace, list(pairs))))
     facts = source_facts(image)
     if image.description.pixel_type is PixelType.BIT:
         facts.append(("pixel type", PixelType.BIT.value))

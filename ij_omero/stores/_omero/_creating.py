@@ -28,11 +28,14 @@ class CreatedImage:
         The image and its Pixels.
     statistics
         The StatsInfo of each channel, to be filled when the pixels have gone by.
+    row
+        The Image as the server gave it back, without its Pixels.
     """
 
     image_id: int
     pixels_id: int
     statistics: tuple[Any, ...]
+    row: Any
 
 
 def create_image(connection: Connection, description: ImageDescription, context: dict[str, str]) -> CreatedImage:
@@ -63,7 +66,8 @@ def create_image(connection: Connection, description: ImageDescription, context:
     saved = connection.service("Update").saveAndReturnObject(image, context)
     (stored,) = saved.copyPixels()
     statistics = tuple(channel.statsInfo for channel in stored.copyChannels())
-    return CreatedImage(int(saved.id.val), int(stored.id.val), statistics)
+    saved.unloadCollections()
+    return CreatedImage(int(saved.id.val), int(stored.id.val), statistics, saved)
 
 
 def _channel(channel: Channel) -> Any:

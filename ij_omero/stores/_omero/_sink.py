@@ -31,6 +31,7 @@ from ._verifying import TileChecksums
 from ._waiting import raise_first, results_of, wait_for, when_over
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     import numpy.typing as npt
@@ -66,6 +67,8 @@ class OmeroSink:
         An image that gets the pixels beside those that it has, instead of a new image.
     verify
         Whether to read every tile back from the server before the image becomes whole.
+    notes
+        Key-value pairs by namespace.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class OmeroSink:
         source_id: int | None = None,
         pixels_of: int | None = None,
         verify: bool = False,
+        notes: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> None:
         check_storable(description)
         self._session = session
@@ -100,6 +104,7 @@ class OmeroSink:
         self._created = session.call(self._doing, self._create, again=False, otherwise=WriteError)
         being_written.add(self._key)
         self._links = (dataset_id, source_id)
+        self._notes = dict(notes or {})
         try:
             self._layout = session.call(self._doing, self._open, again=False, otherwise=WriteError)
         except BaseException:
@@ -182,6 +187,7 @@ class OmeroSink:
             source_id,
             self._ranges,
             named=self._pixels_of is None,
+            notes=self._notes,
         )
         self._save(connection, image)
         proxy, self._proxy = self._proxy, None

@@ -58,6 +58,7 @@ class OmeroSource:
             raise ReadError(f"image {description.image_id} has no pixels")
         self._session = session
         self._description = description
+        self.context = context
         self._stores = RawStores(session, description.pixels_id, context, parallel)
         self._levels: tuple[ResolutionLevel, ...] | None = None
         self._own_planes = not imported
@@ -68,6 +69,11 @@ class OmeroSource:
     def description(self) -> ImageDescription:
         """What the image is."""
         return self._description
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
 
     @property
     def hints(self) -> ReadHints:
@@ -256,7 +262,8 @@ class OmeroSource:
             raise
 
     def _read_levels(self, _: Connection) -> tuple[ResolutionLevel, ...]:
-        with self._stores.lend(2) as stores:
+        # what is read in one call needs one store, and opening another costs the server more than a further call
+        with self._stores.lend(1 if self._description.nbytes <= MIN_BAND else 2) as stores:
             first, last = stores[0].proxy, stores[-1].proxy
             # The tile size is that of the full size; for the smaller levels some formats name sizes that are slow.
             if first is last:

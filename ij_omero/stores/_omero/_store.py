@@ -44,7 +44,7 @@ from ._sink import OmeroSink
 from ._source import OmeroSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -232,6 +232,9 @@ class OmeroStore:
 
     def plane_times(self, image_id: ImageId, *, pixels_id: int | None = None) -> npt.NDArray[np.float64]:
         """Return when each plane was acquired, (T, C, Z) in seconds; not-a-number where the server does not know."""
+        known = self._open_source(image_number(image_id))
+        if known is not None and pixels_id in (None, known.description.pixels_id):
+            return _plane_times.read_plane_times(self._session, known.description, known.context)
         described = self._described(image_id, pixels_id)
         context = {"omero.group": str(described.group_id)}
         return _plane_times.read_plane_times(self._session, described.description, context)
@@ -276,6 +279,7 @@ class OmeroStore:
         source: ImageId | None = None,
         pixels_of: ImageId | None = None,
         verify: bool = False,
+        notes: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> OmeroSink:
         """Begin a new image; see `ImageStore.create`.
 
@@ -291,6 +295,8 @@ class OmeroStore:
         verify
             Read every tile back from the server before the image becomes whole, and compare checksums;
             CorruptedDataError where one differs. Takes about the time of reading the image.
+        notes
+            Key-value pairs by namespace, beside those of the description; the image has them when it is whole.
         """
         self._check_open()
         self._tidy()
@@ -300,7 +306,9 @@ class OmeroStore:
         dataset_id = None if dataset is None else check_dataset_id(dataset)
         source_id = None if source is None else image_number(source)
         target_id = None if pixels_of is None else image_number(pixels_of)
-        named = [("Dataset", dataset_id), ("Image", source_id), ("Image", target_id)]
+        # a source that is open here is there, and no more is asked of it
+        unknown_source = None if source_id is not None and self._open_source(source_id) else source_id
+        named = [("Dataset", dataset_id), ("Image", unknown_source), ("Image", target_id)]
         groups = self._groups_of([(kind, number) for kind, number in named if number is not None])
         if dataset_id is not None:
             context = {"omero.group": str(groups["Dataset", dataset_id])}
@@ -314,6 +322,7 @@ class OmeroStore:
             source_id=source_id,
             pixels_of=target_id,
             verify=verify,
+            notes=notes,
         )
         with self._lock:
             self._sinks.add(sink)
@@ -530,6 +539,12 @@ class OmeroStore:
     def _described(self, image_id: ImageId, pixels_id: int | None = None) -> Described:
         self._check_open()
         return describe(self._session, image_id, pixels_id)
+
+    def _open_source(self, image_id: int) -> OmeroSource | None:
+        """Return pixels of an image that are open here, whichever of its Pixels they are."""
+        with self._lock:
+            found = list(self._sources)
+        return next((one for one in found if one.description.image_id == image_id and not one.closed), None)
 
     def _delete_image(self, number: int, doing: str) -> None:
         def delete(connection: Connection) -> None:

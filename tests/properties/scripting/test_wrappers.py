@@ -135,7 +135,7 @@ def calls(source: str) -> set[str]:
 ALLOWED = {
     "import json", "import os", "import sys", "import omero.scripts as scripts",
     "from ij_omero.scripting import run_job", "run_script", "scripts.client", "os.environ.update",
-    "client.closeSession", "json.dumps", "os.execve", "sys.exit", "run_job",
+    "is_job", "open", "settings.read", "json.dumps", "os.execve", "sys.exit", "run_job",
     *(f"scripts.{kind}" for kind in ("Bool", "Int", "Long", "Float", "Double", "String", "List", "Map")),
     *(f"scripts.{kind}" for kind in ("rbool", "rint", "rlong", "rfloat", "rdouble", "rstring")),
 }  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from subprocess import CompletedProcess
+
 import pytest
 
 from ij_omero.errors import ScriptError
+from ij_omero.scripting import _command, list_scripts
 from ij_omero.scripting._command import _argument, parse_launch
 
 PRINTED = """Job 10 ready
@@ -52,3 +55,13 @@ def test_values_that_the_command_would_cut_are_refused() -> None:
         _argument("Options", "sigma=2")
     with pytest.raises(ScriptError, match="contain ','"):
         _argument("Names", ["a,b"])
+
+
+def test_scripts_that_two_list_for_the_first_time_are_listed_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = CompletedProcess([], 1, "", "could not insert: [ome.model.core.OriginalFile]; SQL [insert into ...")
+    answers = iter([refused, CompletedProcess([], 0, " id | Official scripts\n----+---\n 7  | /imagej/A.py\n", "")])
+    monkeypatch.setattr(_command, "run_omero", lambda *_, **__: next(answers))
+    assert list_scripts(host="localhost") == {"/imagej/A.py": 7}
+    answers = iter([refused, refused])
+    with pytest.raises(ScriptError, match="could not insert"):
+        list_scripts(host="localhost")

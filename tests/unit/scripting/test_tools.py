@@ -118,6 +118,23 @@ def test_the_embedded_imagej_is_put_into_the_omerodir_and_out_again(omerodir: Pa
     assert [path.name for path in (omerodir / "lib").iterdir()] == ["scripts"]
 
 
+def test_what_an_older_version_put_there_is_renewed(omerodir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ij_omero.imagej.make_class_archive", lambda cache: None)
+    made = install_imagej(omerodir)
+    assert made is not None
+    names = sorted(path.relative_to(made) for path in made.rglob("*"))
+    (jar,) = made.glob("imagej/ij1-headless-*.jar")
+    older = jar.rename(jar.with_name("ij1-headless-older.jar"))
+    record = made / ".ij_omero.json"
+    record.write_text(record.read_text().replace(jar.name, older.name))
+    assert install_imagej(omerodir, dry_run=True) == made and older.exists()
+    assert install_imagej(omerodir) == made
+    assert sorted(path.relative_to(made) for path in made.rglob("*")) == names
+    assert install_imagej(omerodir) is None
+    remove_imagej(omerodir)
+    assert not made.exists()
+
+
 def test_removal_leaves_what_others_put_beside(omerodir: Path) -> None:
     install_scripts(omerodir, [WrappedModule("test:x", "X")])
     (omerodir / "lib/scripts/imagej/Note.txt").write_text("mine")
