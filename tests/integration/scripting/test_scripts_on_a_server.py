@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ij_omero.errors import ScriptError
+from ij_omero.errors import NotFoundError, ScriptError
 from ij_omero.scripting import (
     LaunchResult,
     check_scripts,
@@ -19,6 +19,7 @@ from ij_omero.scripting import (
     remove_scripts,
 )
 from ij_omero.scripting._command import run_omero
+from ij_omero.scripting._selection import images_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,6 +207,44 @@ def test_two_images_go_into_a_module_that_takes_two(scripts: dict[str, int], per
     with person.user.gateway() as gateway:
         pixels = gateway.getObject("Image", done.image_ids[0]).getPrimaryPixels().getPlane(0, 0, 0)
     assert np.array_equal(pixels, np.where(squares() > 0, 200, 0))
+
+
+def test_containers_stand_for_the_images_in_them(person: Person) -> None:
+    from omero import model
+    from omero.rtypes import rint, rstring
+    from omero.sys import ParametersI
+
+    dataset, inside = person.dataset([squares(), squares()])
+    _, in_wells = person.dataset([squares(), squares(), squares()])
+    empty, _ = person.dataset([])
+    with person.user.gateway() as gateway:
+        update = gateway.getUpdateService()
+        project, plate, screen = model.ProjectI(), model.PlateI(), model.ScreenI()
+        project.name = plate.name = screen.name = rstring("container")
+        project.linkDataset(model.DatasetI(dataset, False))
+        for column, images in enumerate((in_wells[:2], in_wells[2:])):  # the first well has two fields
+            well = model.WellI()
+            well.row, well.column = rint(0), rint(column)
+            for image_id in images:
+                sample = model.WellSampleI()
+                sample.image = model.ImageI(image_id, False)
+                well.addWellSample(sample)
+            plate.addWell(well)
+        project, plate = update.saveAndReturnObject(project), update.saveAndReturnObject(plate)
+        screen.linkPlate(model.PlateI(plate.id.val, False))
+        screen = update.saveAndReturnObject(screen)
+        query, of_plate = "select w.id from Well w where w.plate.id = :id order by w.column", ParametersI()
+        rows = gateway.getQueryService().projection(query, of_plate.addId(plate.id.val))
+        wells = [row[0].val for row in rows]
+        assert images_of(gateway.c, "Dataset", [dataset, empty]) == inside
+        assert images_of(gateway.c, "Project", [project.id.val]) == inside
+        assert images_of(gateway.c, "Plate", [plate.id.val]) == in_wells
+        assert images_of(gateway.c, "Well", wells[::-1]) == [in_wells[2], *in_wells[:2]]
+        assert images_of(gateway.c, "Screen", [screen.id.val]) == in_wells
+        with pytest.raises(NotFoundError, match=f"Dataset {empty} holds no images"):
+            images_of(gateway.c, "Dataset", [empty])
+        with pytest.raises(NotFoundError, match=f"no Plate with id {2**40} is visible"):
+            images_of(gateway.c, "Plate", [plate.id.val, 2**40])
 
 
 def test_one_image_for_a_module_that_takes_two_is_not_enough(scripts: dict[str, int], person: Person) -> None:
