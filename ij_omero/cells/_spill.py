@@ -20,6 +20,7 @@ from ij_omero.errors import CorruptedDataError, DiskFullError, StorageError
 
 from ._digest import digest_of
 from ._folder import storage_error
+from ._last_commit import LastCommit, last_commit
 from ._power import forget_roots, keep_roots, restore_roots
 from ._tree import DamagedTreeError, check_tree
 
@@ -71,12 +72,13 @@ class CellSpill:
             if restore_roots(folder.cells):
                 _log.warning("the machine went down: %s is as it was last flushed", folder.cells)
             with contextlib.suppress(FileNotFoundError):
-                check_tree(folder.cells)
+                check_tree(folder.cells, last_commit(folder.cells))
         except OSError as error:
             raise storage_error(error, folder.path) from error
         except DamagedTreeError as error:
             raise self._unreadable(str(error)) from error
         self._env = self._open()
+        self._last = LastCommit(folder.cells)
         self.digests: dict[int, int] = {}
         """The digest of every cell that is held."""
         self._places: dict[int, int] = {}
@@ -86,6 +88,7 @@ class CellSpill:
             self._values.give_back()
         except OSError as error:
             self._env.close()
+            self._last.close()
             raise error if isinstance(error, StorageError) else storage_error(error, folder.path) from error
 
     def put(self, cells: Iterable[tuple[int, npt.NDArray[Any], int]]) -> None:
@@ -192,6 +195,7 @@ class CellSpill:
                     _log.warning("%s was closed without carrying it to the disk: %s", self.folder.cells, error)
             self._env.close()
             self._values.close()
+            self._last.close()
             self.folder.close(delete=delete)
 
     def _sync(self) -> None:
@@ -272,12 +276,11 @@ class CellSpill:
             if self._stale:
                 self._reopen()
             try:
-                with self._env.begin(write=True) as transaction:
-                    work(transaction)
+                commit = self._commit(work)
             except lmdb.PanicError:
                 self._reopen()
-                with self._env.begin(write=True) as transaction:
-                    work(transaction)
+                commit = self._commit(work)
+            self._last.note(commit)
             self._values.give_back()
             for index, digest in digests.items():
                 self._places.pop(index, None)
@@ -285,6 +288,12 @@ class CellSpill:
                     self.digests.pop(index, None)
                 else:
                     self.digests[index] = digest
+
+    def _commit(self, work: Callable[[Any], None]) -> int:
+        """Make a commit and return its number."""
+        with self._env.begin(write=True) as transaction:
+            work(transaction)
+            return int(transaction.id())
 
     def _begin_reading(self) -> None:
         """Keep the map in place until `_end_reading`; what LMDB hands out points into it."""

@@ -33,8 +33,15 @@ class DamagedTreeError(Exception):
     """The file leads somewhere where nothing can be."""
 
 
-def check_tree(file: Path) -> None:
+def check_tree(file: Path, commit: int = 0) -> None:
     """Walk all that leads to the values of a file that nobody writes to.
+
+    Parameters
+    ----------
+    file
+        LMDB's.
+    commit
+        The number of a commit that it has, and perhaps later ones.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def check_tree(file: Path) -> None:
     descriptor = os.open(file, os.O_RDONLY)
     try:
         if os.fstat(descriptor).st_size:
-            _Walk(descriptor).run()
+            _Walk(descriptor).run(commit)
     finally:
         os.close(descriptor)
 
@@ -57,11 +64,13 @@ class _Walk:
         self._size = os.fstat(descriptor).st_size
         self._seen: set[int] = set()
 
-    def run(self) -> None:
+    def run(self, commit: int) -> None:
         self._page_size = _DATABASE.unpack(self._read(_PAGE.size + _META.size, _DATABASE.size))[0]
         if self._page_size not in {1 << n for n in range(8, 17)}:
             raise DamagedTreeError(f"its pages have {self._page_size} bytes")
-        free, main, self._last, _ = max((self._meta(n) for n in range(2)), key=lambda meta: meta[-1])
+        free, main, self._last, latest = max((self._meta(n) for n in range(2)), key=lambda meta: meta[-1])
+        if latest < commit:
+            raise DamagedTreeError("it leads to edits before the last ones")
         kinds = free[1] & _KINDS, main[1] & _KINDS
         if (free[0], main[0]) != (self._page_size, 0) or kinds != (_INTEGER_KEY, 0):
             raise DamagedTreeError("its first pages contradict each other")

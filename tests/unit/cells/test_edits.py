@@ -152,6 +152,30 @@ def test_cells_are_found_again_wherever_later_edits_moved_them(tmp_path: Path) -
         cells.close(discard=True)
 
 
+@pytest.mark.parametrize("same_start", [True, False])
+def test_a_file_that_leads_back_to_earlier_edits_is_refused_unless_the_machine_went_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_start: bool
+) -> None:
+    with open_cells(tmp_path) as cells:
+        for value in (1, 2):
+            cells.write(P0, None, value)
+            cells.autosave()
+    assert cells.edit_id
+    file = tmp_path / cells.edit_id / "cells.mdb"
+    content = bytearray(file.read_bytes())
+    numbers = {at: int.from_bytes(content[at : at + 8], "little") for at in (144, 4096 + 144)}
+    latest = max(numbers, key=numbers.__getitem__)
+    content[latest : latest + 8] = (numbers[latest] - 2).to_bytes(8, "little")
+    file.write_bytes(content)
+    if not same_start:
+        monkeypatch.setattr("ij_omero.cells._last_commit.boot_id", lambda: "another")
+        with recover_edits(cells.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None) as again:
+            assert set(again.read(P0).reshape(-1).tolist()) <= {1, 2}
+        return
+    with pytest.raises(CorruptedDataError, match=r"leads to edits before the last ones.*discard"):
+        recover_edits(cells.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None)
+
+
 def test_a_bit_that_flips_after_a_cell_was_read_is_reported_too(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 65535, (64, 64), np.uint16)
     with open_cells(tmp_path, bound=1) as cells:
