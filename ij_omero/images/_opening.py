@@ -37,6 +37,7 @@ def connect(
     session_id: str | None = None,
     group: str | None = None,
     port: int | None = None,
+    encrypted: bool | None = None,
 ) -> Connection:
     """Join an OMERO.server.
 
@@ -56,6 +57,8 @@ def connect(
         The name of the group to work in; the user's default group without it.
     port
         Of the server; 4064 unless the address names one.
+    encrypted
+        False for pixels over plain TCP after an encrypted login, which is faster where the server offers it.
 
     Raises
     ------
@@ -69,7 +72,10 @@ def connect(
     from ij_omero.stores import OmeroStore
 
     def login(secret: str | None) -> Connection:
-        return Connection(OmeroStore.connect(server, user, secret, port=port, group=group, session_id=session_id))
+        store = OmeroStore.connect(
+            server, user, secret, port=port, group=group, session_id=session_id, encrypted=encrypted
+        )
+        return Connection(store)
 
     try:
         return login(password)

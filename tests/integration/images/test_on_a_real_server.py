@@ -196,3 +196,12 @@ def test_who_logs_in_again_after_the_session_ended_goes_on(
         again = ij_omero.open_image(address)
         np.testing.assert_array_equal(again[0, 0, 0], pixels()[0, 0, 0])
         again.store.close()
+
+
+def test_pixels_go_over_plain_tcp_when_that_is_asked_for(user: OmeroUser) -> None:
+    with connected(user, encrypted=False) as plain:
+        assert isinstance(plain.store, OmeroStore)
+        assert not plain.store.session.connection().client.isSecure()
+        image = saved(plain)
+        np.testing.assert_array_equal(image[...], pixels())
+        assert "encrypted=false" in str(image.address)
