@@ -1,8 +1,9 @@
 """Which commit of an LMDB file was the last that somebody was told of, noted beside it.
 
-Of LMDB's two first pages the later one counts, by a number in each. One flipped bit there makes the earlier one count,
-and the file as a whole is what it was a commit before: nothing in it tells. A note of another start of the machine
-tells nothing, since a loss of power takes back commits as well.
+Of LMDB's two first pages the later one counts, by a number in each. One flipped bit there can make the number of the
+later page less than that of the earlier one, and the file as a whole is what it was a commit before: nothing in it
+tells. (Where the earlier page's number became too large, the number that is stored with the cells tells.) A note of
+another start of the machine tells nothing, since a loss of power takes back commits as well.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _MAGIC, _VERSION = b"IJOC", 1
 _HEADER = struct.Struct("<4sHxxQQQ")  # magic, version, cell, bytes, digest
 _KEY = struct.Struct(">QB")  # cell, 0 for its header or 1 for its pixels
 _COUNT = b"count"
-_NUMBER = struct.Struct(">Q")
+_STATE = struct.Struct(">QQ")  # cells, the commit
 _FULL = 1 << 20  # a disk with fewer bytes free counts as full
 _LARGEST_MAP = 1 << 43  # address space, not memory or disk
 _LOOKED_AT = 4 << 20  # bytes of values that may count as this process's memory
@@ -82,14 +82,17 @@ class CellSpill:
         self.digests: dict[int, int] = {}
         """The digest of every cell that is held."""
         self._places: dict[int, int] = {}
-        try:
-            self._values = _ValueReader(folder.cells)
-            self._read_digests()
-            self._values.give_back()
-        except OSError as error:
-            self._env.close()
-            self._last.close()
-            raise error if isinstance(error, StorageError) else storage_error(error, folder.path) from error
+        with contextlib.ExitStack() as opened:
+            opened.callback(self._env.close)
+            opened.callback(self._last.close)
+            try:
+                self._values = _ValueReader(folder.cells)
+                opened.callback(self._values.close)
+                self._read_digests()
+                self._values.give_back()
+            except OSError as error:
+                raise error if isinstance(error, StorageError) else storage_error(error, folder.path) from error
+            opened.pop_all()
 
     def put(self, cells: Iterable[tuple[int, npt.NDArray[Any], int]]) -> None:
         """Store cells, all or none of them.
@@ -111,9 +114,8 @@ class CellSpill:
                 header = _HEADER.pack(_MAGIC, _VERSION, index, pixels.nbytes, digest)
                 transaction.put(_KEY.pack(index, 0), header)
                 transaction.put(_KEY.pack(index, 1), pixels.reshape(-1).view(np.uint8).data)
-            transaction.put(
-                _COUNT, _NUMBER.pack(len(self.digests) + len({i for i, _, _ in cells if i not in self.digests}))
-            )
+            count = len(self.digests) + len({i for i, _, _ in cells if i not in self.digests})
+            transaction.put(_COUNT, _STATE.pack(count, transaction.id()))
 
         self._write(write, {index: digest for index, _, digest in cells})
 
@@ -169,7 +171,8 @@ class CellSpill:
             for index in cells:
                 transaction.delete(_KEY.pack(index, 0))
                 transaction.delete(_KEY.pack(index, 1))
-            transaction.put(_COUNT, _NUMBER.pack(len(self.digests) - len({i for i in cells if i in self.digests})))
+            count = len(self.digests) - len({i for i in cells if i in self.digests})
+            transaction.put(_COUNT, _STATE.pack(count, transaction.id()))
 
         self._write(write, dict.fromkeys(cells))
 
@@ -260,8 +263,10 @@ class CellSpill:
                     self.digests.setdefault(index, 0)
                     if part == 0 and len(value) == _HEADER.size:
                         self.digests[index] = _HEADER.unpack(value)[-1]
-            count = transaction.get(_COUNT)
-            known = _NUMBER.unpack(count)[0] if count is not None and len(count) == _NUMBER.size else 0
+            state = transaction.get(_COUNT)
+            known, commit = _STATE.unpack(state) if state is not None and len(state) == _STATE.size else (0, None)
+            if commit not in (None, transaction.id()):
+                raise self._unreadable("it leads to other edits than the last ones")
         if known > len(self.digests):
             _log.error(
                 "%s is damaged: %d of %d edited cells cannot be found any more and show the original pixels",

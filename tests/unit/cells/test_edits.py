@@ -174,6 +174,12 @@ def test_a_file_that_leads_back_to_earlier_edits_is_refused_unless_the_machine_w
         return
     with pytest.raises(CorruptedDataError, match=r"leads to edits before the last ones.*discard"):
         recover_edits(cells.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None)
+    earlier = min(numbers, key=numbers.__getitem__)
+    for at, number in numbers.items():
+        content[at : at + 8] = (number + 2 * (at == earlier)).to_bytes(8, "little")
+    file.write_bytes(content)
+    with pytest.raises(CorruptedDataError, match=r"leads to other edits than the last ones.*discard"):
+        recover_edits(cells.edit_id, ArraySource(describe(64, 64)), root=tmp_path, autosave=None)
 
 
 def test_a_bit_that_flips_after_a_cell_was_read_is_reported_too(tmp_path: Path) -> None:
