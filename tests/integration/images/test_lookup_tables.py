@@ -25,13 +25,15 @@ PIXELS = np.arange(2 * 40, dtype=np.uint8).reshape(2, 1, 5, 8)
 
 
 @pytest.fixture(scope="module")
-def table(omero_server: LocalServer) -> npt.NDArray[np.uint8]:
-    """What the server has as ``streaks.lut``."""
+def table(omero_server: LocalServer) -> Iterator[npt.NDArray[np.uint8]]:
+    """What the server has as ``streaks.lut``, except in its rendering engine, which reads tables when it starts."""
     content = np.random.default_rng(6).integers(0, 256, (256, 3)).astype(np.uint8)
     folder = Path(omero_server.env()["OMERODIR"]) / "lib" / "scripts" / "luts"
     folder.mkdir(exist_ok=True)
-    folder.joinpath("streaks.lut").write_bytes(content.T.tobytes())
-    return content
+    file = folder / "streaks.lut"
+    file.write_bytes(content.T.tobytes())
+    yield content
+    file.unlink()
 
 
 @pytest.fixture
