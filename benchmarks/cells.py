@@ -424,15 +424,21 @@ def memory_floor() -> list[float]:
 
 def java_bounded(folder: Path, repeats: int, jars: list[str]) -> None:
     """Images and edits larger than the bound."""
-    # imglib2-cache's bound counts cells, and those that it evicted stay until Java collects them: only the heap binds
-    images = {kind: JavaImages(kind, "512m", folder, jars) for kind in ["ours", *(["disk"] if jars else [])]}
+    kinds = ["ours", *(["disk"] if jars else [])]
+    # imglib2-cache's bound counts cells, and those that it evicted stay until Java collects them: only the heap binds.
+    # Of 512 MiB it runs out, written to from Python and read
+    images = {kind: JavaImages(kind, "1g", folder, jars) for kind in kinds}
     for image in images.values():
-        image.ask("bounded", 2, 64 << 20)
         image.ask("write", 1, 8 << 20)
     works = {kind: functools.partial(image.ask, "write", 4, 8 << 20) for kind, image in images.items()}
     written = rounds(repeats + 4, works)
     peer = written["disk"][0] if jars else None
     beside_peer("dirty write from Python, Java running", written["ours"][0], peer, "write", ">= 2 x", 2)
+    for image in images.values():
+        image.close()
+    images = {kind: JavaImages(kind, "1g", folder, jars) for kind in kinds}
+    for image in images.values():
+        image.ask("bounded", 2, 64 << 20)
     works = {kind: functools.partial(image.ask, "bounded", 32, 64 << 20) for kind, image in images.items()}
     found = rounds(repeats, works)
     for number, column in enumerate(COLUMNS):
