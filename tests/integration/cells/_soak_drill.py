@@ -1,4 +1,4 @@
-"""Sessions one after the other in a process of their own; prints what is alive after some, and after as many more."""
+"""Sessions one after the other in a process of their own; prints what is alive after a third, two thirds and all."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ if __name__ == "__main__":
     spill, sessions = Path(sys.argv[1]), int(sys.argv[2])
     start()
     found = []
-    for _ in range(2):
+    for _ in range(3):
         for seed in range(sessions):
             session(spill, seed)
         found.append(counts())

@@ -21,13 +21,15 @@ def test_sessions_leave_nothing_behind(tmp_path: Path) -> None:
     drill = [sys.executable, str(Path(__file__).with_name("_soak_drill.py")), str(tmp_path), str(SESSIONS)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     told = subprocess.run(drill, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=3600).stdout
-    before, after = json.loads(told.splitlines()[-1])
+    before, between, after = json.loads(told.splitlines()[-1])
     assert list(tmp_path.iterdir()) == []
     assert after["threads"] <= before["threads"]
     # a collection may have more workers by then
     assert after["java threads"] <= before["java threads"] + 4, (before, after)
     assert after["handles"] <= before["handles"]
-    assert after["python objects"] <= before["python objects"] + 5 * SESSIONS + 50, (before, after)
+    # what is left behind grows in both; a module that some late turn of events imports, in one
+    grown = [late["python objects"] - early["python objects"] for early, late in ((before, between), (between, after))]
+    assert min(grown) <= 5 * SESSIONS + 50, (before, between, after)
     # one session that stays would cost a bound's worth of arrays
     assert after["java bytes"] <= before["java bytes"] + BOUND // 2, (before, after)
     # the C library keeps a heap for each of several threads, which fill up little by little
