@@ -25,7 +25,7 @@ class LastCommit:
     """The note beside a file. It is a check, not part of the data: what cannot be noted is not."""
 
     def __init__(self, file: Path) -> None:
-        self._boot = boot_id().encode("ascii")[:40].ljust(40, b"\0")
+        self._boot = boot_id().encode("ascii")
         self._handle = -1
         with contextlib.suppress(OSError):
             self._handle = os.open(_note_of(file), os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)

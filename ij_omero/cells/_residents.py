@@ -9,8 +9,6 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ij_omero.errors import StorageError
 
 from ._budget import process_budget
@@ -18,6 +16,7 @@ from ._budget import process_budget
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     import numpy.typing as npt
 
     from ._entry import Entry, ForeignCells
@@ -235,22 +234,16 @@ class Residents:
         The way of most misses: nothing of what the other cells need is done.
         """
         with self._lock:
-            ring = self._ring
-            while self.nbytes > bound and ring:
-                index, entry = next(iter(ring.items()))
-                if entry.used or entry.written or not isinstance(entry.home, np.ndarray):
-                    return False
+            while self.nbytes > bound and self._ring:
+                entry = next(iter(self._ring.values()))
                 if not entry.lock.acquire(blocking=False):
                     return False
-                # somebody may have written to it before this had the lock
-                unedited = not entry.written and not entry.gone and isinstance(entry.home, np.ndarray)
-                if unedited:
-                    entry.gone = True
-                    del self.entries[index], ring[index]
-                    self.nbytes -= entry.nbytes
-                entry.lock.release()
-                if not unedited:
-                    return False
+                try:
+                    if entry.used or entry.written or entry.gone or entry.foreign is not None:
+                        return False
+                    self._forget(entry)
+                finally:
+                    entry.lock.release()
             return self.nbytes <= bound
 
     def _pick(self, bound: int) -> tuple[list[Entry], list[Entry], list[Entry]]:

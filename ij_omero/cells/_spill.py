@@ -114,8 +114,6 @@ class CellSpill:
                 header = _HEADER.pack(_MAGIC, _VERSION, index, pixels.nbytes, digest)
                 transaction.put(_KEY.pack(index, 0), header)
                 transaction.put(_KEY.pack(index, 1), pixels.reshape(-1).view(np.uint8).data)
-            count = len(self.digests) + len({i for i, _, _ in cells if i not in self.digests})
-            transaction.put(_COUNT, _STATE.pack(count, transaction.id()))
 
         self._write(write, {index: digest for index, _, digest in cells})
 
@@ -171,8 +169,6 @@ class CellSpill:
             for index in cells:
                 transaction.delete(_KEY.pack(index, 0))
                 transaction.delete(_KEY.pack(index, 1))
-            count = len(self.digests) - len({i for i in cells if i in self.digests})
-            transaction.put(_COUNT, _STATE.pack(count, transaction.id()))
 
         self._write(write, dict.fromkeys(cells))
 
@@ -281,10 +277,10 @@ class CellSpill:
             if self._stale:
                 self._reopen()
             try:
-                commit = self._commit(work)
+                commit = self._commit(work, digests)
             except lmdb.PanicError:
                 self._reopen()
-                commit = self._commit(work)
+                commit = self._commit(work, digests)
             self._last.note(commit)
             self._values.give_back()
             for index, digest in digests.items():
@@ -294,11 +290,15 @@ class CellSpill:
                 else:
                     self.digests[index] = digest
 
-    def _commit(self, work: Callable[[Any], None]) -> int:
-        """Make a commit and return its number."""
+    def _commit(self, work: Callable[[Any], None], digests: dict[int, int] | dict[int, None]) -> int:
+        """Make a commit, with the number of cells there are then, and return its own number."""
+        held = self.digests.keys()
+        count = len(held) + sum((digest is not None) - (index in held) for index, digest in digests.items())
         with self._env.begin(write=True) as transaction:
             work(transaction)
-            return int(transaction.id())
+            commit = int(transaction.id())
+            transaction.put(_COUNT, _STATE.pack(count, commit))
+        return commit
 
     def _begin_reading(self) -> None:
         """Keep the map in place until `_end_reading`; what LMDB hands out points into it."""
