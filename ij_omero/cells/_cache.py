@@ -348,6 +348,11 @@ class CellCache:
             self._edits.get(index, pixels)
             return pixels
 
+    def holds(self, index: int) -> bool:
+        """Tell whether `peek` would return a cell's pixels, without reading them."""
+        # memory twice: a cell may come back from the disk between the two looks
+        return index in self._entries or index in self._edits.digests or index in self._entries
+
     @property
     def saved_view(self) -> SavedView:
         """A source of what would be saved: edited cells where there are, the source elsewhere; loads no cells."""

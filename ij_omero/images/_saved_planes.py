@@ -72,7 +72,7 @@ class SavedPlanes:
         done = 0
         for plane, target in zip(planes, out, strict=True):
             bounds = check_request(self._view.description, self.levels, plane, region, level, target)
-            held = any(self._cache.peek(index) is not None for index in self._cache.grid.cells_in(plane, bounds))
+            held = any(self._cache.holds(index) for index in self._cache.grid.cells_in(plane, bounds))
             if not held and isinstance(source, PlaneSequence):
                 together.append((plane, target))
                 continue
