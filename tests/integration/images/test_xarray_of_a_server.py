@@ -36,7 +36,9 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IceRecord:
 
 @pytest.fixture
 def address(record: IceRecord, user: OmeroUser) -> Iterator[str]:
-    with ij_omero.connect(user.host, user=user.name, password=user.password, port=user.port) as connection:
+    with record.listening():
+        connection = ij_omero.connect(user.host, user=user.name, password=user.password, port=user.port)
+    with connection:
         size = Quantity(0.25, "µm")
         channels = (Channel("DAPI"), Channel("GFP"))
         image = connection.save_image(PIXELS, name="lazy", channels=channels, physical_size_x=size)
@@ -48,7 +50,7 @@ def reads(record: IceRecord) -> int:
 
 
 def test_only_what_is_touched_is_read(address: str, user: OmeroUser, record: IceRecord) -> None:
-    with xarray.open_dataset(address, engine="omero", password=user.password) as dataset:
+    with xarray.open_dataset(address, engine="omero", password=user.password) as dataset:  # by the same session
         image: Any = dataset["image"]
         assert image.sizes == {"T": 2, "C": 2, "Z": 3, "Y": 700, "X": 600}
         assert list(dataset.coords["C"].values) == ["DAPI", "GFP"]

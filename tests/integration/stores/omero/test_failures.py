@@ -265,7 +265,8 @@ def test_an_administrator_ends_a_session_while_an_image_is_open(
 
 def test_an_idle_session_is_kept_alive(user: OmeroUser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = IceRecord(tmp_path, monkeypatch)
-    session = OmeroSession(Login(user.host, user.port, user.name, password=user.password), keep_alive=0.05)
+    with record.listening():
+        session = OmeroSession(Login(user.host, user.port, user.name, password=user.password), keep_alive=0.05)
     asked: list[str] = []
     deadline = time.monotonic() + 30
     while asked.count("keepAlive") < 3 and time.monotonic() < deadline:

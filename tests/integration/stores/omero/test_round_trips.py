@@ -40,7 +40,9 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IceRecord:
 
 @pytest.fixture
 def connection(record: IceRecord, user: OmeroUser) -> Iterator[ij_omero.Connection]:
-    with ij_omero.connect(user.host, port=user.port, user=user.name, password=user.password) as connected:
+    with record.listening():
+        connected = ij_omero.connect(user.host, port=user.port, user=user.name, password=user.password)
+    with connected:
         yield connected
 
 
