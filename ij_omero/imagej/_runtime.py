@@ -34,8 +34,14 @@ _current: Runtime | None = None
 _DISPOSE_S = 5.0
 # Signals stay Python's: at SIGTERM a JVM would end itself under a Python that still runs, and the process crashed.
 _OWN_SIGNALS = "-Xrs"
-# Compiling hot code again and better, and collecting garbage by several threads, pay after seconds only.
-_BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# Collecting garbage by several threads pays after seconds only, and so does compiling again, and better, what is not
+# one long loop: that waits for ten times as many calls as Java would.
+_BRIEF = (
+    "-XX:+UseSerialGC",
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+)
 _QUEUE_MS = 2000
 _PATCHED = "ij1-headless-"  # how the jar of ImageJ 1's headless classes is called
 
@@ -182,8 +188,8 @@ def start(
         The most memory for Java objects, such as ``"4g"``; ``$IJ_OMERO_MAX_HEAP`` without it, else a quarter of the
         machine's. Counts only where this call starts the JVM.
     brief
-        Whether the process will do little and end soon: Java then starts faster, and does long computations two to
-        three times slower. Counts only where this call starts the JVM.
+        Whether the process may do little and end soon: Java then starts with less work, compiles less eagerly and
+        collects garbage by one thread. Counts only where this call starts the JVM.
     options
         Further options of Java, such as ``-Xss8m``. They count only where this call starts the JVM.
 

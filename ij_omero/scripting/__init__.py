@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         source_folders,
         update_scripts,
     )
-    from ._launching import run_job, start_worker
+    from ._launching import begin_job, end_job, run_job, start_worker
     from ._modules import script_modules
     from ._server_imagej import existing_imagej, install_imagej, remove_imagej, server_imagej
     from ._watching import watch_scripts
@@ -34,7 +34,9 @@ __all__ = [
     "ScriptsExistError",
     "ScriptsFolderNotFoundError",
     "ScriptsFolderNotWritableError",
+    "begin_job",
     "check_scripts",
+    "end_job",
     "existing_imagej",
     "install_imagej",
     "install_scripts",
@@ -63,7 +65,9 @@ _MODULES = {
     "ScriptsExistError": "_installing",
     "ScriptsFolderNotFoundError": "_installing",
     "ScriptsFolderNotWritableError": "_installing",
+    "begin_job": "_launching",
     "check_scripts": "_checking",
+    "end_job": "_launching",
     "existing_imagej": "_server_imagej",
     "install_imagej": "_server_imagej",
     "install_scripts": "_installing",

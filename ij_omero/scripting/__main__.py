@@ -27,14 +27,18 @@ def main(arguments: list[str]) -> int:
             "runs, so launch one of those: omero script launch ID\n"
         )
         return 1
-    from ij_omero.scripting import run_job
+    from ij_omero.scripting import begin_job, end_job, run_job
 
     client: Any
     if len(arguments) > 1:
+        described = json.loads(arguments[1])
+        status = begin_job(arguments[0], described)
+        if status is not None:
+            return status
         from omero import scripts
 
         client = scripts.client("ij_omero")
-        return run_job(client, arguments[0], json.loads(arguments[1]))
+        end_job(run_job(client, arguments[0], described))
     from ._declaring import declaring_client
     from ._described import plain_module
     from ._modules import find_wrapped_module
@@ -44,8 +48,12 @@ def main(arguments: list[str]) -> int:
     except IJOmeroError as error:
         sys.stderr.write(f"No module for ID: {arguments[0]}\n{error}\n")
         return 1
-    client = declaring_client(module)
-    return run_job(client, module.identifier, plain_module(module))
+    client, described = declaring_client(module), plain_module(module)
+    status = begin_job(module.identifier, described)
+    if status is not None:
+        client.closeSession()
+        return status
+    end_job(run_job(client, module.identifier, described))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 MESSAGE = "MESSAGE"
 IMAGEJ1 = "imagej1:"  # how identifiers of ImageJ 1's commands begin
+FUNCTION = "function:"  # and those of Python functions
 ATTACH_TO = "attachToImages"
 DATASETS = "attachToOMERODatasetIDs"
 TITLE = re.compile(r"image\d+")

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ij_omero.errors import IJOmeroError, InvalidInputError, OperationTimeoutError, ScriptError
 
+from ._ahead import start_imagej_ahead
 from ._described import described_module
-from ._description import IMAGEJ1
 from ._marking import shown_file, shown_image
 from ._parameters import DATA_TYPE, DATASET_ID, IDS, MESSAGE_KEY, NEW_IMAGE, TABLE_FILE, script_parameters
 from ._selection import check_dataset, images_of, places_of
@@ -55,7 +54,6 @@ _VANISHED = (
     "Failed: the process ended before the job did: it was killed, for example since the machine ran out of memory, or "
     "Java crashed. What was saved before is complete; an image that was being written is marked as unfinished."
 )
-_BRIEF_PIXELS = 1 << 24  # a job on so few is over before Java's better compiler would pay
 _MARGIN_S = 20.0  # what is left of the time limit for saving and reporting, a quarter of a short limit
 
 
@@ -126,7 +124,7 @@ def _run_all(client: Any, module: WrappedModule, started: float, edits: str) -> 
     places = places_of(client, [image for run in runs for image in run.values()])
     if given.get(DATASET_ID):
         check_dataset(client, given[DATASET_ID], places.values())
-    _start_imagej(module, sum(place.size for place in places.values()))
+    start_imagej_ahead(module.identifier)
     from ij_omero.cells import EDITS_VARIABLE
 
     from ._saving import Saver
@@ -160,26 +158,6 @@ def _run_all(client: Any, module: WrappedModule, started: float, edits: str) -> 
     message = _message(module, progress, len(runs), limit)
     job.conclude(message)
     return progress, _outputs(module.title, parameters, progress, message)
-
-
-def _start_imagej(module: WrappedModule, pixels: int) -> None:
-    """Begin to start ImageJ while the server is asked for the rest; what goes wrong shows when ImageJ is used."""
-
-    def begin() -> None:
-        from ij_omero.imagej import start
-
-        try:
-            runtime = start(brief=pixels <= _BRIEF_PIXELS)
-            if module.identifier.startswith(IMAGEJ1):
-                runtime.imagej1()
-        except (IJOmeroError, OSError) as error:
-            _log.debug("ImageJ did not start ahead of its use: %s", error)
-        else:
-            import jpype
-
-            jpype.JClass("java.lang.Thread").detach()
-
-    threading.Thread(target=begin, name="start ImageJ", daemon=True).start()
 
 
 def _run_one(

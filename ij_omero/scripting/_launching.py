@@ -1,19 +1,25 @@
-"""The first thing that a wrapper calls: the job goes to a warm worker where there is one, else it runs here.
+"""What a wrapper calls: the job goes to a warm worker where there is one, else it runs here.
 
 Nothing dear is imported before that is decided.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import os
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ij_omero.errors import ScriptError
 
+from ._ahead import start_imagej_ahead
+from ._description import FUNCTION
 from ._meeting import FOLDER_VARIABLE, call, idle_limit, meeting_folder, receive, send, socket_path
 
 if TYPE_CHECKING:
@@ -21,8 +27,35 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _LOST = 1
-# The session's own, and what the job has no business to hand on.
-_KEPT_BACK = ("omero.pass", "omero.user", "omero.ClientCallback")
+
+
+def begin_job(identifier: str, described: Mapping[str, Any] | None = None) -> int | None:
+    """Do the job in a process that waits with ImageJ, or begin to start ImageJ in this one.
+
+    To be called first of all, since importing omero-py takes as long as a small job: nothing of it is imported here,
+    and where a warm worker (`run_job`) does the job it need never be. The worker reads the job's settings itself from
+    the file that ``$ICE_CONFIG`` names, which OMERO's processor wrote for this user alone.
+
+    Parameters
+    ----------
+    identifier
+        The module's identifier.
+    described
+        What the wrapper knows of the module; ImageJ is asked without it.
+
+    Returns
+    -------
+    int or None
+        The exit status of the job that is done; None where `run_job` is to do it.
+    """
+    try:
+        status = _hand_over(identifier, described) if idle_limit() > 0 else None
+    except ScriptError as error:
+        sys.stderr.write(f"{error}; the job runs without a warm worker.\n")
+        status = None
+    if status is None and not identifier.startswith(FUNCTION):
+        start_imagej_ahead(identifier)
+    return status
 
 
 def run_job(client: Any, identifier: str, described: Mapping[str, Any] | None = None) -> int:
@@ -33,7 +66,7 @@ def run_job(client: Any, identifier: str, described: Mapping[str, Any] | None = 
     that the module declares, ``Message`` for people, and objects that OMERO.web shows as links.
 
     Where ``$IJ_OMERO_WARM`` is set, a process of this user keeps ImageJ for that many seconds after a job; a next job
-    of the same version runs there. Where there is none, or it is busy, ImageJ is started here.
+    of the same version runs there, if it begins with `begin_job`.
 
     Parameters
     ----------
@@ -49,22 +82,31 @@ def run_job(client: Any, identifier: str, described: Mapping[str, Any] | None = 
     int
         The exit status: 0, or 1 where something failed; what, is in ``Message`` and on standard error.
     """
-    warm = False
-    try:
-        warm = idle_limit() > 0
-        status = _hand_over(client, identifier, described) if warm else None
-    except ScriptError as error:
-        sys.stderr.write(f"{error}; the job runs without a warm worker.\n")
-        warm, status = False, None
-    if status is not None:
-        client.closeSession()
-        return status
     from ._job import run_here
 
     status = run_here(client, identifier, described)
-    if warm:
-        start_worker()
+    with contextlib.suppress(ScriptError):  # `begin_job` told it
+        if idle_limit() > 0:
+            start_worker()
     return status
+
+
+def end_job(status: int) -> NoReturn:
+    """End the process with an exit status, without the quarter of a second in which Python takes apart omero-py.
+
+    What Python does at an end it does here, too: it waits for threads, calls what `atexit` knows and writes what is
+    still to be written. Only the modules and their objects are left to the system.
+
+    Parameters
+    ----------
+    status
+        What `run_job` returned.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def start_worker() -> None:
@@ -93,18 +135,14 @@ def start_worker() -> None:
         os.close(handle)
 
 
-def _hand_over(client: Any, identifier: str, described: Mapping[str, Any] | None) -> int | None:
+def _hand_over(identifier: str, described: Mapping[str, Any] | None) -> int | None:
     """Let a worker run the job and return its status; None where there is none that can."""
-    connection = call(socket_path())
-    if connection is None:
+    settings = os.environ.get("ICE_CONFIG")
+    connection = call(socket_path()) if settings else None
+    if settings is None or connection is None:
         return None
     with connection:
-        job = {
-            "identifier": identifier,
-            "described": described,
-            "session": client.getSessionId(),
-            "properties": _properties(client),
-        }
+        job = {"identifier": identifier, "described": described, "settings": str(Path(settings).absolute())}
         sys.stdout.flush()
         sys.stderr.flush()
         try:
@@ -121,11 +159,3 @@ def _hand_over(client: Any, identifier: str, described: Mapping[str, Any] | None
             sys.stderr.write("The process in which ImageJ ran ended before the job did; run the script again.\n")
             return _LOST
         return int(answer["status"])
-
-
-def _properties(client: Any) -> dict[str, str]:
-    """Return what a client needs to reach the same server, and the job's number."""
-    ice = client.getProperties()
-    found = {str(name): str(value) for name, value in ice.getPropertiesForPrefix("omero.").items()}
-    found["Ice.Default.Router"] = str(ice.getProperty("Ice.Default.Router"))
-    return {name: value for name, value in found.items() if value and not name.startswith(_KEPT_BACK)}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ij_omero.errors import IJOmeroError, InvalidInputError
 from ij_omero.model import Roi, Table
 
-from ._description import IMAGEJ1, TITLE, WrappedModule, wrap
-from ._python_functions import FUNCTION, find_function, is_omero_script, parsed, registers_functions, run_function
+from ._description import FUNCTION, IMAGEJ1, TITLE, WrappedModule, wrap
+from ._python_functions import find_function, is_omero_script, parsed, registers_functions, run_function
 from ._system_information import SYSTEM_INFORMATION, system_information
 from ._types import Role, omero_type
 

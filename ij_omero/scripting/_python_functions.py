@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ij_omero.errors import InvalidInputError
 
-from ._description import wrap
+from ._description import FUNCTION, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from ._description import WrappedModule
 
-FUNCTION = "function:"
 _REGISTER = "register_module"
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from ij_omero.errors import IJOmeroError, InvalidInputError
 
+from ._description import FUNCTION
 from ._modules import SCRIPT, SCRIPT_SUFFIXES, script_module
-from ._python_functions import FUNCTION, function_modules, is_omero_script, parsed, registers_functions
+from ._python_functions import function_modules, is_omero_script, parsed, registers_functions
 from ._record import digest
 
 if TYPE_CHECKING:

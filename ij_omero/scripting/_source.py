@@ -51,6 +51,12 @@ def run_script():
             # The server's Python is another one than that which has ij_omero.
             command = [PYTHON, '-I', '-u', '-m', 'ij_omero.scripting', MODULE, json.dumps(DESCRIBED)]
             os.execve(PYTHON, command, os.environ)
+        from ij_omero.scripting import begin_job
+
+        # Where a process waits with ImageJ the job is done there; else Java begins to start meanwhile.
+        status = begin_job(MODULE, DESCRIBED)
+        if status is not None:
+            sys.exit(status)
     import omero.scripts as scripts
 
     # OMERO reads the parameters and stops here, unless the script is to be run.
@@ -62,9 +68,9 @@ def run_script():
         authors=['ij_omero'],
         namespaces=[{namespace}],
     )
-    from ij_omero.scripting import run_job
+    from ij_omero.scripting import end_job, run_job
 
-    sys.exit(run_job(client, MODULE, DESCRIBED))
+    end_job(run_job(client, MODULE, DESCRIBED))
 
 
 if __name__ == '__main__':

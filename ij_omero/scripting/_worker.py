@@ -99,7 +99,7 @@ class Worker:
             message = receive(connection, b"" if begun == b"+" else begun)
             if message is None:
                 raise ConnectionError("nothing was said")
-            if "session" not in message:
+            if "settings" not in message:
                 self._command(connection, message)
                 return
             if len(descriptors) != 2:
@@ -159,14 +159,18 @@ class Worker:
 
 
 def _run_job(job: dict[str, Any]) -> int | None:
-    """Join the job's session and run it, None where it was broken off; the session stays its own process's."""
-    import omero
+    """Join the job's session and run it, None where it was broken off."""
+    from omero import scripts
 
     from ._job import INTERRUPTED, STOPPED, run_here
 
-    client = omero.client(pmap=job["properties"])
+    # as the script itself would: one job runs at a time, so the variable is this one's
+    os.environ["ICE_CONFIG"] = job["settings"]
     try:
-        client.joinSession(job["session"]).detachOnDestroy()
+        client = scripts.client("ij_omero")
+    finally:
+        del os.environ["ICE_CONFIG"]
+    try:
         status = run_here(client, job["identifier"], job["described"])
         return None if status in (INTERRUPTED, STOPPED) else status
     finally:

@@ -134,7 +134,8 @@ def calls(source: str) -> set[str]:
 
 ALLOWED = {
     "import json", "import os", "import sys", "import omero.scripts as scripts",
-    "from ij_omero.scripting import run_job", "run_script", "scripts.client", "os.environ.update",
+    "from ij_omero.scripting import end_job, run_job", "end_job",
+    "from ij_omero.scripting import begin_job", "begin_job", "run_script", "scripts.client", "os.environ.update",
     "is_job", "open", "settings.read", "json.dumps", "os.execve", "sys.exit", "run_job",
     *(f"scripts.{kind}" for kind in ("Bool", "Int", "Long", "Float", "Double", "String", "List", "Map")),
     *(f"scripts.{kind}" for kind in ("rbool", "rint", "rlong", "rfloat", "rdouble", "rstring")),

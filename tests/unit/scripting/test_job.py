@@ -121,7 +121,7 @@ def job(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(_modules, "find_wrapped_module", lambda identifier: ONE)
         monkeypatch.setattr(_job, "places_of", lambda _, ids: {one: Place(one, f"picture {one}", 1) for one in ids})
         monkeypatch.setattr(_saving, "Saver", Saver)
-        monkeypatch.setattr(_job, "_start_imagej", lambda module, pixels: None)
+        monkeypatch.setattr(_job, "start_imagej_ahead", lambda identifier: None)
         monkeypatch.setattr(_job, "_run_one", lambda *arguments: run(arguments[4]["image"]))
         code = _job.run_here(client, "test:one")
         assert client.closed
