@@ -25,16 +25,23 @@ class Table:
         self.options = parser.parse_args()
         self.rows: list[dict[str, Any]] = []
 
-    def seconds(self, *works: Callable[[], object]) -> list[float]:
-        """Return the median time of each, run in alternation after one run that is not counted."""
+    def seconds(self, *works: Callable[[], object], afterwards: Callable[[], object] = lambda: None) -> list[float]:
+        """Return the median time of each, run in alternation after one run that is not counted.
+
+        Each begins a round as often as the others, since what one leaves to the system (a full disk cache) slows down
+        the next; what it leaves behind is cleared away ``afterwards``, untimed.
+        """
         for work in works:
             work()
+            afterwards()
         taken: list[list[float]] = [[] for _ in works]
-        for _ in range(self.options.repeats):
-            for times, work in zip(taken, works, strict=True):
+        for number in range(self.options.repeats):
+            for place in range(len(works)):
+                which = (number + place) % len(works)
                 began = time.perf_counter()
-                work()
-                times.append(time.perf_counter() - began)
+                works[which]()
+                taken[which].append(time.perf_counter() - began)
+                afterwards()
         return [statistics.median(times) for times in taken]
 
     def row(

@@ -300,7 +300,11 @@ def writing(bench: Bench) -> None:
         sink = bench.store.create(full, dataset=dataset, source=bench.image_id)
         made.append(int(write_array(sink, bench.pixels)))
 
-    times = bench.table.seconds(bare, whole, theirs)
+    def remove() -> None:
+        while made:
+            bench.store.delete(made.pop())
+
+    times = bench.table.seconds(bare, whole, theirs, afterwards=remove)
     name, rates = "createImageFromNumpySeq", [bench.megabytes / seconds for seconds in times]
     bench.table.row(
         "writing, pixels, statistics and rendering", "MB/s", rates[0], goal=rates[2], peer=rates[2], peer_name=name
@@ -313,8 +317,6 @@ def writing(bench: Bench) -> None:
         peer=rates[2],
         peer_name=name,
     )
-    for image_id in made:
-        bench.store.delete(image_id)
 
 
 def opening_calls(bench: Bench, server: LocalServer, folder: Path) -> None:
