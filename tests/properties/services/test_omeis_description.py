@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -61,10 +62,24 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store.close()
 
 
+@pytest.fixture(scope="module")
+def client(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_answers_are_those_that_the_description_names(case: schemathesis.Case, address: str) -> None:
-    case.validate_response(case.call(base_url=address), checks=CHECKS)
+def test_answers_are_those_that_the_description_names(
+    case: schemathesis.Case, address: str, session: requests.Session
+) -> None:
+    case.validate_response(case.call(base_url=address, session=session), checks=CHECKS)
 
 
 @given(
@@ -74,11 +89,11 @@ def test_answers_are_those_that_the_description_names(case: schemathesis.Case, a
 )
 @settings(max_examples=2 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_call_makes_the_server_fail(
-    address: str, method: str, parameters: dict[str, str], upload: bytes | None
+    client: httpx.Client, method: str, parameters: dict[str, str], upload: bytes | None
 ) -> None:
     field = "File" if method in ("UploadFile", "ExportOMEfile", "SaveTable", "SaveROIs", "SetDescription") else "Pixels"
     files = None if upload is None else {field: ("upload", upload)}
-    answer = httpx.post(f"{address}/cgi-bin/omeis", data={"Method": method, **parameters}, files=files, timeout=60)
+    answer = client.post("/cgi-bin/omeis", data={"Method": method, **parameters}, files=files)
     assert answer.status_code < 500 or answer.status_code == 507, (method, parameters, answer.text)
     if answer.status_code >= 400:
         assert answer.text.startswith(f"Error calling {method}"), answer.text
