@@ -11,6 +11,7 @@ from ij_omero.errors import UnsupportedPixelTypeError
 
 from ._cell_image import cell_image_in_the_making
 from ._color_tables import TABLES_PROPERTY, java_table, tables_of
+from ._dataset_planes import HIDDEN_PROPERTY
 from ._runtime import java_class, start
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def image_axes(description: ImageDescription) -> Any:
 def describe_channels(
     image: Any, description: ImageDescription, lookup_tables: Mapping[str, npt.NDArray[np.uint8]] | None = None
 ) -> None:
-    """Give an ImgPlus the names, colours or lookup tables, and windows of the channels."""
+    """Give an ImgPlus the names, colours or lookup tables, and windows of the channels, and which of them are shown."""
     image.setCompositeChannelCount(description.size_c)
     planes = description.plane_count
     image.initializeColorTables(planes if planes <= _MOST_COLOR_TABLES else description.size_c)
@@ -156,6 +157,11 @@ def describe_channels(
     for index, channel in enumerate(description.channels):
         names.add(channel.name or f"Channel {index + 1}")
     image.getProperties().put("channel names", names)
+    hidden = java_class("java.util.ArrayList")()
+    for index, channel in enumerate(description.channels):
+        if not channel.active:
+            hidden.add(java_class("java.lang.Integer")(index))
+    image.getProperties().put(HIDDEN_PROPERTY, hidden)
     image.getProperties().put(TABLES_PROPERTY, java_class("java.util.Arrays").asList(*tables))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ij_omero.model import Quantity
 
 AXES = {"X": "X", "Y": "Y", "Z": "Z", "Channel": "C", "Time": "T"}
+HIDDEN_PROPERTY = "ij_omero.hidden channels"
 _UNKNOWN = "Unknown"
 _PIXEL_TYPES = {
     "BitType": PixelType.BIT,
@@ -123,14 +124,18 @@ def dataset_description(dataset: Any) -> ImageDescription:
 
 
 def _channel(image: Any, index: int) -> Channel:
-    """Read the name, colour and window of a channel, where an ImgPlus has them."""
+    """Read the name, colour and window of a channel, and whether it is shown, where an ImgPlus has them."""
+    hidden = image.getProperties().get(HIDDEN_PROPERTY)
     names = image.getProperties().get("channel names")
     name = str(names.get(index)) if names is not None and index < names.size() else None
     low, high = float(image.getChannelMinimum(index)), float(image.getChannelMaximum(index))
     table = image.getColorTable(index) if index < int(image.getColorTableCount()) else None
     color = None if table is None else color_of(read_java_table(table))
     return Channel(
-        name=None if name == f"Channel {index + 1}" else name, color=color, window=(low, high) if low < high else None
+        name=None if name == f"Channel {index + 1}" else name,
+        color=color,
+        window=(low, high) if low < high else None,
+        active=hidden is None or not any(int(one) == index for one in hidden),
     )
 
 

@@ -170,6 +170,9 @@ def _show_channels(imp: Any, description: ImageDescription, tables: Sequence[npt
                 composite.setChannelLut(lut, number)
             if channel.window:
                 composite.setDisplayRange(*_in_pixels(channel.window, description.pixel_type))
+        shown = composite.getActiveChannels()  # ImageJ's own array, one entry for each channel that it could have
+        for index, channel in enumerate(channels):
+            shown[index] = channel.active
         composite.setPosition(1, 1, 1)
         composite.setOpenAsHyperStack(True)
         return composite
@@ -254,9 +257,10 @@ def _rgb_channels(count: int) -> tuple[Channel, ...]:
 
 
 def _channels(imp: Any, count: int, *, signed: bool) -> tuple[Channel, ...]:
-    """Read colours, windows and names of the channels."""
+    """Read colours, windows and names of the channels, and which of them are shown."""
     composite = bool(imp.isComposite())
     luts = list(imp.getLuts()) if composite else [imp.getProcessor().getLut()]
+    shown = list(imp.getActiveChannels()) if composite else []
     labels = _channel_labels(imp, count)
     offset = _SIGNED_OFFSET if signed else 0
     channels = []
@@ -272,6 +276,7 @@ def _channels(imp: Any, count: int, *, signed: bool) -> tuple[Channel, ...]:
                 name=labels[index],
                 color=color_of(read_lut(lut)) if lut is not None else None,
                 window=window if window and window[0] < window[1] else None,
+                active=bool(shown[index]) if index < len(shown) else True,
             )
         )
     return tuple(channels)

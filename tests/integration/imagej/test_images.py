@@ -35,7 +35,7 @@ def described(dtype: str = "uint16") -> ImageDescription:
         time_increment=Quantity(3, "s"),
         channels=(
             Channel("DAPI", (0, 0, 255, 255), window=(3, 200)),
-            Channel("GFP", (0, 255, 0, 255), window=(5, 100)),
+            Channel("GFP", (0, 255, 0, 255), window=(5, 100), active=False),
             Channel("RFP", (255, 0, 0, 255), window=(0, 50)),
         ),
     )

@@ -103,3 +103,20 @@ def test_a_table_of_imagej_is_the_servers_where_it_has_it(
     columns[0][0] += 1
     plus.setLut(jpype.JClass("ij.process.LUT")(*columns))
     assert shown_by_others(user, omero.save_image(plus)) == [(None, False)]
+
+
+def test_channels_that_are_hidden_stay_so(omero: ij_omero.Connection, user: OmeroUser) -> None:
+    def active(image: ij_omero.Image) -> list[bool]:
+        with user.gateway() as gateway:
+            return [bool(one.isActive()) for one in gateway.getObject("Image", image.image_id).getChannels()]
+
+    channels = (Channel("a", (255, 0, 0, 255)), Channel("b", (0, 255, 0, 255), active=False))
+    image = omero.save_image(PIXELS, channels=channels)
+    plus = imagej.to_imageplus(image)
+    assert list(plus.getActiveChannels())[:2] == [True, False]
+    assert active(omero.save_image(plus, source=image)) == [True, False]
+    assert active(omero.save_image(image.to_dataset())) == [True, False]
+    assert active(omero.save_image(imagej.array_to_dataset(imagej.from_imageplus(plus)))) == [True, False]
+    # as the user does in ImageJ's Channels dialog
+    plus.getActiveChannels()[0], plus.getActiveChannels()[1] = False, True
+    assert active(omero.save_image(plus, source=image)) == [False, True]
