@@ -147,8 +147,8 @@ def describe_command(title: str) -> ModuleDescription:
     """Describe one command with the parameters that its dialog asks for.
 
     A command tells them only by opening its dialog, so it is run on a small picture, and its dialog writes down its
-    fields and cancels. Commands that may touch files, the network or settings are not tried; they, and those of a
-    complete ImageJ2 whose dialogs cannot be listened to, have ``image`` and ``options`` only.
+    fields and cancels. Commands that may touch files, the network or settings are not tried; they, and those of an
+    ImageJ that another program started, whose dialogs cannot be listened to, have ``image`` and ``options`` only.
 
     Raises
     ------

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from ij_omero.errors import StorageError
 from ij_omero.provision import cache_dir, file_lock, write_whole
 
+from ._headless_recipe import DIALOG_ENTRY
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -63,6 +65,44 @@ def headless_jar(class_path: Sequence[Path], java: Java) -> Path | None:
         _log.warning("ImageJ 1 is patched at every start, because its patched classes cannot be kept: %s", detail)
         return None
     return target
+
+
+def dialog_jar(class_path: Sequence[Path], java: Java) -> Path | None:
+    """Return a jar of ij1-patcher's dialog alone, as it tells what commands ask for; made on first use.
+
+    For a Fiji folder, whose imagej-legacy patches ImageJ 1 itself: of all classes only this one is another.
+
+    Parameters
+    ----------
+    class_path
+        Jars with ImageJ 1, ij1-patcher and javassist among them.
+    java
+        The Java that makes it.
+
+    Returns
+    -------
+    Path or None
+        None where it cannot be made or kept; the reason is logged.
+    """
+    patched = headless_jar(class_path, java)
+    if patched is None:
+        return None
+    target = patched.with_name(patched.name.replace("headless", "dialog"))
+    try:
+        with file_lock(target.with_suffix(".lock")):
+            if not _is_whole(target):
+                with zipfile.ZipFile(patched) as source:
+                    dialog = source.read(DIALOG_ENTRY)
+                write_whole(target, lambda part: _write_entry(part, DIALOG_ENTRY, dialog))
+    except (StorageError, OSError, KeyError) as error:
+        _log.warning("what ImageJ 1's dialogs ask for stays unknown, because their class cannot be kept: %s", error)
+        return None
+    return target
+
+
+def _write_entry(jar: Path, name: str, content: bytes) -> None:
+    with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr(zipfile.ZipInfo(name), content)
 
 
 def _is_whole(jar: Path) -> bool:

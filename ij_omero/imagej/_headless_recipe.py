@@ -15,12 +15,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import jpype
-
 THREAD_NAME = "Run$_ij_omero_Macro$"
 FIELDS_PROPERTY = "ij_omero.dialog.fields"
 DESCRIBE_PROPERTY = "ij_omero.dialog.describe"
 DIALOG_CLASS = "net.imagej.patcher.HeadlessGenericDialog"
+DIALOG_ENTRY = DIALOG_CLASS.replace(".", "/") + ".class"
 
 _RECORDER = f"""
 private static java.util.List ijOmeroFields() {{
@@ -83,6 +82,8 @@ _BEFORE = {
 
 def main(jvm_library: str, out: str, *jars: str) -> None:
     """Start a JVM with the jars, let ij1-patcher write its classes, then add the recorder to its dialog."""
+    import jpype
+
     jpype.startJVM(
         "-Djava.awt.headless=true",
         "--add-opens=java.base/java.lang=ALL-UNNAMED",
@@ -95,20 +96,21 @@ def main(jvm_library: str, out: str, *jars: str) -> None:
         jpype.JClass("net.imagej.patcher.LegacyInjector").writeJar(
             jpype.JClass("java.io.File")(str(patched)), True, False
         )
-        entry = DIALOG_CLASS.replace(".", "/") + ".class"
         dialog = recording_dialog(patched)
         with zipfile.ZipFile(patched) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
             # the same bytes each time, so that what was made for this jar fits one that is made again
             for name in sorted(source.namelist()):
                 written = zipfile.ZipInfo(name)
                 written.compress_type = zipfile.ZIP_DEFLATED
-                target.writestr(written, dialog if name == entry else source.read(name))
+                target.writestr(written, dialog if name == DIALOG_ENTRY else source.read(name))
     finally:
         patched.unlink(missing_ok=True)
 
 
 def recording_dialog(patched: Path) -> bytes:
     """Compile the recorder into ij1-patcher's dialog; return the class file."""
+    import jpype
+
     pool: Any = jpype.JClass("javassist.ClassPool")(False)
     pool.appendSystemPath()
     pool.insertClassPath(str(patched))

@@ -311,11 +311,13 @@ def _start_folder(folder: Path, max_heap: str | None, options: Sequence[str]) ->
     from ij_omero.provision import find_java
 
     from ._class_path import fiji_class_path
+    from ._headless import dialog_jar
 
-    jars = fiji_class_path(folder)
+    java, jars = find_java(), fiji_class_path(folder)
     root = next(parent for parent in jars[0].parents if parent.name == "jars").parent
     folders = [f"-Dplugins.dir={root}", f"-Dimagej.dir={root}", f"-Dij.dir={root}"]
-    _start_jvm(find_java(), jars, max_heap, [*folders, *options])
+    dialog = dialog_jar(jars, java)
+    _start_jvm(java, [dialog, *jars] if dialog else jars, max_heap, [*folders, *options])
     _patch_imagej1()
     return Runtime(_new_context(), is_full=_has_class("net.imagej.ImageJ"))
 

@@ -117,10 +117,12 @@ def test_imagej_can_come_from_a_folder(tmp_path: Path) -> None:
         (tmp_path / "Fiji" / "jars" / jar.name).symlink_to(jar)
     script = """
 from ij_omero import imagej
-print(imagej.run_macro('return "" + 6 * 7;').outputs["return"], "/Fiji/jars/" in imagej.start().class_path[0])
+print(imagej.run_macro('return "" + 6 * 7;').outputs["return"])
+print(any("/Fiji/jars/ij-" in jar for jar in imagej.start().class_path))
+print(imagej.find_module("Gaussian Blur...").input("sigma").default)  # as its dialog tells
 """
     done = run_script(script, IJ_OMERO_IMAGEJ=str(tmp_path))
-    assert (done.returncode, done.stdout) == (0, "42 True\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "42\nTrue\n2.0\n"), done.stderr
 
 
 def test_a_folder_without_imagej_is_refused(tmp_path: Path) -> None:
