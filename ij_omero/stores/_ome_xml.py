@@ -13,6 +13,7 @@ from ij_omero.model import Channel, ImageDescription, KeyValue, Quantity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_COLOR = re.compile(r"-?\d{1,11}")
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 
@@ -127,7 +128,7 @@ def _channels(elements: list[ElementTree.Element], count: int) -> tuple[Channel,
     for element in elements:
         samples = int(element.get("SamplesPerPixel") or 1)
         color = element.get("Color")
-        packed = int(color) & 0xFFFFFFFF if color is not None and color.lstrip("-").isdigit() else None
+        packed = int(color) & 0xFFFFFFFF if color is not None and _COLOR.fullmatch(color) else None
         channel = Channel(
             name=element.get("Name"),
             color=None if packed is None else (packed >> 24, packed >> 16 & 255, packed >> 8 & 255, packed & 255),

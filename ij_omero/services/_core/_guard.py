@@ -26,6 +26,7 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 LONGEST_TARGET = 16 << 10
 LONGEST_HEADERS = 64 << 10
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+LONGEST_NUMBER = 20  # digits
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # Fetch metadata and embedding: no other site reads what is served here, and nothing is taken for another type.
 HEADERS = [
@@ -124,7 +125,7 @@ class Guard:
             raise Refusal(401, "send the server's token as 'Authorization: Bearer TOKEN'", CHALLENGE)
         length = headers.get(b"content-length")
         if length is not None:
-            if not length.isdigit():
+            if not length.isdigit() or len(length) > LONGEST_NUMBER:
                 raise Refusal(400, "Content-Length must be a whole number of bytes")
             if int(length) > self._settings.max_body:
                 raise Refusal(413, f"the body is longer than the {self._settings.max_body} bytes that are taken here")

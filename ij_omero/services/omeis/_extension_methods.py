@@ -76,7 +76,7 @@ def read_table(service: Service, call: Call) -> Answer:
     table_id = call.parameters.text("TableID") or ""
     if not table_id:
         raise call.parameters.failure("TableID must be specified!")
-    known: int | str = int(table_id) if table_id.isdigit() and len(table_id) < 19 else table_id
+    known: int | str = int(table_id) if table_id.isdecimal() and len(table_id) < 19 else table_id
     return _answer(table_to_json(service.store.read_table(known)))
 
 

@@ -19,7 +19,7 @@ from defusedxml.sax import make_parser
 from ij_omero.errors import InvalidInputError
 from ij_omero.model import ImageDescription, PixelType, PlaneIndex
 
-from ._parameters import LARGEST_SIZE, Box
+from ._parameters import ID, LARGEST_SIZE, Box
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -301,7 +301,7 @@ class _Exporter(_Copy):
             super().endElement("BinData")
 
     def _image_id(self, text: str) -> int:
-        if not text.isdigit():
+        if not ID.fullmatch(text):
             raise InvalidInputError(f"ImageServerID {text[:40]!r} is no id of pixels")
         image = self._service.repository.image_of(int(text))
         if image is None:

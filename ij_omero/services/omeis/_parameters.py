@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LARGEST = (1 << 64) - 1
 LARGEST_SIZE = (1 << 31) - 1
 TRUE, FALSE = ("1", "true"), ("0", "false")
+ID = re.compile(r"\d{1,20}")
 _NUMBER = re.compile(r"\s*([+-]?\d{1,21})(?!\d)")
 
 
@@ -134,7 +135,7 @@ class Parameters:
         """Return the failure of this call, told with the ids that it was given."""
         for label in ("PixelsID", "FileID"):
             text = self._values.get(label)
-            if text is not None and text.isdigit():
+            if text is not None and ID.fullmatch(text):
                 return MethodFailure(self.method, message, f"{label}={int(text)}", why, status)
         return MethodFailure(self.method, message, None, why, status)
 

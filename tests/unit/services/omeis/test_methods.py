@@ -215,6 +215,7 @@ def test_deleting_is_for_this_machine(call: Caller, store: LocalStore) -> None:
             for method in ("GetPixels", "SetPixels", "FinishPixels", "GetLocalPath", "PixelsInfo")
         ),
         ({"Method": "NewPixels"}, "Error calling NewPixels: Dims Parameter missing"),
+        ({"Method": "NewPixels", "FileID": "\N{SUPERSCRIPT ONE}"}, "Error calling NewPixels: Dims Parameter missing"),
         (
             {"Method": "NewPixels", "Dims": "1,2,3"},
             "Error calling NewPixels: Dims improperly formed.  Expecting numX,numY,numZ,numC,numT,numB.  All positive integers.",
