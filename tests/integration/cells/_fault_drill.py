@@ -154,6 +154,7 @@ def main() -> None:
     logging.getLogger("ij_omero").addHandler(told_in_log)
     logging.getLogger("ij_omero").propagate = False
     folder, scenario, code, lasting = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4] == "lasting"
+    first, step = int(sys.argv[5]), int(sys.argv[6])
     earlier = folder / "earlier"
     earlier.mkdir()
     if scenario == "recovering":
@@ -166,7 +167,7 @@ def main() -> None:
     shutil.rmtree(folder / "edits")
     told_in_log.count = 0
     failures = []
-    for at in itertools.count(1):
+    for at in itertools.count(first, step):
         root = folder / "edits"
         shutil.copytree(earlier, root)
 

@@ -1,4 +1,7 @@
-"""Every file operation of the edits fails once, and from then on: nothing is lost, and somebody is told."""
+"""Every file operation of the edits fails once, and from then on: nothing is lost, and somebody is told.
+
+Each fails in one of four ways here; `IJ_OMERO_FAULT_STEP=1`, as in the drill, has all of them fail in all ways.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+STEP = int(os.environ.get("IJ_OMERO_FAULT_STEP", "4"))
+SCENARIOS, CODES, LASTING = ("editing", "recovering"), (errno.ENOSPC, errno.EIO), ("once", "lasting")
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +26,13 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-@pytest.mark.parametrize("lasting", ["once", "lasting"])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["full", "io"])
-@pytest.mark.parametrize("scenario", ["editing", "recovering"])
+@pytest.mark.parametrize("lasting", LASTING)
+@pytest.mark.parametrize("code", CODES, ids=["full", "io"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_any_file_operation_may_fail(tmp_path: Path, preloaded: Path, scenario: str, code: int, lasting: str) -> None:
+    first = 1 + (2 * CODES.index(code) + LASTING.index(lasting)) % STEP
     done = subprocess.run(
-        [sys.executable, HERE / "_fault_drill.py", tmp_path, scenario, str(code), lasting],
+        [sys.executable, HERE / "_fault_drill.py", tmp_path, scenario, str(code), lasting, str(first), str(STEP)],
         env={**os.environ, "LD_PRELOAD": str(preloaded), "PYTHONPATH": str(HERE.parents[2])},
         capture_output=True,
         text=True,
