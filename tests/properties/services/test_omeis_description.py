@@ -21,7 +21,7 @@ from ij_omero.stores import LocalStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = max(20, int(os.environ.get("IJ_OMERO_REQUESTS", "300")) // 6)
+EXAMPLES = max(20, int(os.environ.get("IJ_OMERO_REQUESTS", "300")) // 4)
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
 NAMES = (
     "PixelsID",
