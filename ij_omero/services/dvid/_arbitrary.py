@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -126,13 +127,13 @@ class _PointReader:
         kind, sides = self.instance.voxels, np.array(self.instance.block)
         within, places = at % sides, at // sides
         result = np.full(len(at), kind.background(self.instance.background), kind.stored)
-        unique, which = np.unique(places, axis=0, return_inverse=True)
-        order = np.argsort(which.reshape(-1), kind="stable")
-        ends = np.cumsum(np.bincount(which.reshape(-1), minlength=len(unique)))
-        for number, place in enumerate(unique):
-            block = self._block(tuple(int(coordinate) for coordinate in place))
+        order = _by_place(places)
+        ordered = places[order]
+        begins = np.flatnonzero(np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)])
+        for begin, end in itertools.pairwise([*begins.tolist(), len(order)]):
+            block = self._block(tuple(ordered[begin].tolist()))
             if block is not None:
-                points = order[ends[number - 1] if number else 0 : ends[number]]
+                points = order[begin:end]
                 x, y, z = within[points].T
                 result[points] = block[z, y, x]
         return kind.voxels(result).reshape(len(at), kind.values)
@@ -154,6 +155,16 @@ class _PointReader:
             found = plain.reshape(block.z, block.y, block.x)
         self._kept[place] = found
         return found
+
+
+def _by_place(places: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """Return an order of blocks (n, 3) in which the same ones follow one another, those along x together."""
+    spans = [int(span) for span in np.ptp(places, axis=0) + 1]
+    if math.prod(spans) >= 1 << 62:
+        return np.lexsort(places.T)
+    x, y, z = (places - places.min(axis=0)).T
+    # one number for each block sorts several times as fast as three
+    return np.argsort((z * spans[1] + y) * spans[0] + x, kind="stable")
 
 
 def _vector(text: str) -> npt.NDArray[np.float64]:

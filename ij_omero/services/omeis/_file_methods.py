@@ -77,10 +77,11 @@ def zip_files(service: Service, call: Call) -> Answer:
     name = parameters.text("OrigName") or "images"
     body = _Temporary(service)
     taken: set[str] = set()
+    once = {found.file_id: found for found in files}
     with zipfile.ZipFile(body.file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
-        for found in files:
+        for found in once.values():
             inside = PurePosixPath(found.name.replace("\\", "/")).name or str(found.file_id)
-            if inside in taken:
+            while inside in taken:
                 inside = f"{found.file_id}-{inside}"
             taken.add(inside)
             archive.write(found.path, inside)

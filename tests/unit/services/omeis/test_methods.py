@@ -328,6 +328,11 @@ def test_files_are_zipped_under_their_names(call: Caller) -> None:
     assert archive.namelist() == ["a", f"{ids[1]}-a", "b"]
     assert [archive.read(name) for name in archive.namelist()] == [b"1", b"2", b"3"]
     assert call.headers["Content-Disposition"] == 'attachment; filename="my _files_.zip"'
+    # one that is asked for twice is there once, and a name that is taken in this way too is another
+    taken = call.text("UploadFile", b"4", File=f"{ids[1]}-a")
+    asked = ",".join([ids[0], taken, ids[1], ids[0]])
+    archive = zipfile.ZipFile(io.BytesIO(call.bytes("ZipFiles", FileID=asked)))
+    assert archive.namelist() == ["a", f"{ids[1]}-a", f"{ids[1]}-{ids[1]}-a"]
 
 
 def test_files_become_pixels(call: Caller) -> None:
