@@ -156,16 +156,19 @@ def test_damaged_patched_classes_are_made_again() -> None:
     from ij_omero.imagej._headless import headless_jar
     from ij_omero.provision import find_java, imagej_class_path
 
-    jar = headless_jar(imagej_class_path(), find_java())
-    assert jar is not None
-    copy, time = jar.read_bytes(), jar.stat().st_mtime_ns
-    # a new file: the running JVM may have the old one open
-    damaged = jar.with_suffix(".damaged")
-    damaged.write_bytes(copy[: len(copy) // 2])
-    damaged.replace(jar)
-    again = headless_jar(imagej_class_path(), find_java())
-    assert again == jar
-    assert (jar.read_bytes(), jar.stat().st_mtime_ns) == (copy, time)  # the archive of classes still fits
+    made = []
+    for _ in range(2):
+        jar = headless_jar(imagej_class_path(), find_java())
+        assert jar is not None
+        copy = jar.read_bytes()
+        # a new file: the running JVM may have the old one open
+        damaged = jar.with_suffix(".damaged")
+        damaged.write_bytes(copy[: len(copy) // 2])
+        damaged.replace(jar)
+        assert headless_jar(imagej_class_path(), find_java()) == jar
+        assert jar.read_bytes() == copy
+        made.append(jar.stat().st_mtime_ns)
+    assert made[0] == made[1]  # the archive of classes still fits
 
 
 def test_the_first_call_starts_imagej_whichever_it_is() -> None:
