@@ -108,7 +108,9 @@ def receive(connection: socket.socket, begun: bytes = b"") -> dict[str, Any] | N
     data = begun
     while not data.endswith(b"\n"):
         try:
-            piece = connection.recv(1 << 16)
+            # no further than the line's end: the next message may be there already
+            there = connection.recv(1 << 16, socket.MSG_PEEK)
+            piece = connection.recv(there.find(b"\n") + 1 or len(there)) if there else b""
         except OSError:
             return None
         if not piece or len(data) > _LONGEST_LINE:

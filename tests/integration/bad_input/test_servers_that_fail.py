@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,6 @@ from ij_omero.stores._omero._session import OmeroSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests._omero import MakeUser
 
@@ -90,12 +90,23 @@ def test_reading_and_saving_end_with_an_error_and_no_edit_is_lost(
     assert list_edits() == []
 
 
+def states_of_threads(pid: int) -> Iterator[str]:
+    """Yield the third field of Linux' /proc/PID/task/TID/stat, after the program's name in parentheses."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            yield (task / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 @contextlib.contextmanager
 def frozen(server: LocalServer) -> Iterator[None]:
     """Stop the server's Java process, which answers nothing any more and holds its connections open."""
     pid = server.status().processes["blitz"]
     assert pid
     os.kill(pid, signal.SIGSTOP)
+    # one of its threads takes the signal and stops the others, which may answer until then
+    deadline = time.monotonic() + 30
+    while set(states_of_threads(pid)) != {"T"} and time.monotonic() < deadline:
+        os.sched_yield()
     try:
         yield
     finally:

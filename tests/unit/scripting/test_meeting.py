@@ -91,3 +91,11 @@ def test_messages_travel_whole() -> None:
         sending.join()
         one.close()
         assert _meeting.receive(other) is None
+
+
+def test_messages_that_come_together_are_told_apart() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b'{"taken": true}\n{"status": 3}\n{"half"')
+        there.shutdown(socket.SHUT_WR)
+        assert [_meeting.receive(here) for _ in range(3)] == [{"taken": True}, {"status": 3}, None]
