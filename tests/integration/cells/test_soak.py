@@ -32,6 +32,6 @@ def test_sessions_leave_nothing_behind(tmp_path: Path) -> None:
     assert min(grown) <= 5 * SESSIONS + 50, (before, between, after)
     # one session that stays would cost a bound's worth of arrays
     assert after["java bytes"] <= before["java bytes"] + BOUND // 2, (before, after)
-    # the C library keeps a heap for each of several threads, which fill up at some time; what stays of sessions, in both
+    # the C library keeps a heap for each of several threads, which fills up at some time; what sessions leave, in both
     kept = [late["resident bytes"] - early["resident bytes"] for early, late in ((before, between), (between, after))]
     assert min(kept) <= 24 << 20, (before, between, after)
