@@ -32,7 +32,7 @@ def start_imagej_ahead(identifier: str) -> None:
 
             jpype.JClass("java.lang.Thread").detach()
 
-    # no daemon: a process that fails at once must not end in the midst of Java's start, which crashes it.
+    # no daemon: a process that fails at once must not end in the midst of Java's start, which crashes it
     threading.Thread(target=begin, name="start ImageJ").start()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import os
 import socket
 import subprocess
@@ -25,7 +24,6 @@ from ._meeting import FOLDER_VARIABLE, call, idle_limit, meeting_folder, receive
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_log = logging.getLogger(__name__)
 _LOST = 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,23 +23,19 @@ _IMAGES_OF = {
 }
 
 
-_PLACES = (
-    "select i.id, i.name, i.details.group.id, p.sizeX, p.sizeY, p.sizeZ, p.sizeC, p.sizeT "
-    "from Image i left outer join i.pixels p where i.id in (:ids)"
-)
+_PLACES = "select i.id, i.name, i.details.group.id from Image i where i.id in (:ids)"
 _DATASET = "select d, d.name, d.details.group.id, d.details.group.name from Dataset d where d.id in (:ids)"
 _DATASETS = "select l.child.id, l.parent from DatasetImageLink l where l.child.id in (:ids)"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an image lies: its group, those of its datasets that this user may fill; and how many pixels it has."""
+    """Where an image lies: its group, and those of its datasets that this user may fill."""
 
     image_id: int
     name: str
     group_id: int
     dataset_ids: tuple[int, ...] = ()
-    size: int = 0
 
 
 def images_of(client: Any, data_type: str, ids: Iterable[int]) -> list[int]:
@@ -92,10 +87,7 @@ def places_of(client: Any, image_ids: Sequence[int]) -> dict[int, Place]:
     for image, dataset in links:
         if dataset.details.permissions.canLink():
             datasets.setdefault(image, []).append(dataset.id.val)
-    places = {
-        image: Place(image, name, group, tuple(sorted(datasets.get(image, ()))), math.prod(one or 0 for one in sizes))
-        for image, name, group, *sizes in rows
-    }
+    places = {image: Place(image, name, group, tuple(sorted(datasets.get(image, ())))) for image, name, group in rows}
     unknown = [one for one in ids if one not in places]
     if unknown:
         raise _not_visible("Image", unknown)
