@@ -23,7 +23,7 @@ from ij_omero.provision import cache_dir, file_lock, write_whole
 from ._headless_recipe import DIALOG_ENTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ij_omero.provision import Java
 
@@ -53,13 +53,8 @@ def headless_jar(class_path: Sequence[Path], java: Java) -> Path | None:
     if len(jars) < len(_PARTS):
         return None
     target = cache_dir("imagej", f"ij1-headless-{_key(jars)}.jar")
-    if _is_whole(target):
-        return target
     try:
-        with file_lock(target.with_suffix(".lock")):
-            if not _is_whole(target):
-                _log.info("patching ImageJ 1 to run without a screen (once)")
-                write_whole(target, lambda part: _write(part, jars, java))
+        _make_once(target, lambda part: _write(part, jars, java))
     except (StorageError, subprocess.SubprocessError, OSError) as error:
         detail = getattr(error, "stderr", None) or error
         _log.warning("ImageJ 1 is patched at every start, because its patched classes cannot be kept: %s", detail)
@@ -89,20 +84,25 @@ def dialog_jar(class_path: Sequence[Path], java: Java) -> Path | None:
         return None
     target = patched.with_name(patched.name.replace("headless", "dialog"))
     try:
-        with file_lock(target.with_suffix(".lock")):
-            if not _is_whole(target):
-                with zipfile.ZipFile(patched) as source:
-                    dialog = source.read(DIALOG_ENTRY)
-                write_whole(target, lambda part: _write_entry(part, DIALOG_ENTRY, dialog))
+        _make_once(target, lambda part: _write_dialog(part, patched))
     except (StorageError, OSError, KeyError) as error:
         _log.warning("what ImageJ 1's dialogs ask for stays unknown, because their class cannot be kept: %s", error)
         return None
     return target
 
 
-def _write_entry(jar: Path, name: str, content: bytes) -> None:
-    with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED) as target:
-        target.writestr(zipfile.ZipInfo(name), content)
+def _make_once(jar: Path, write: Callable[[Path], None]) -> None:
+    """Write a jar of the cache unless it is there and whole, which is found out without a lock."""
+    if _is_whole(jar):
+        return
+    with file_lock(jar.with_suffix(".lock")):
+        if not _is_whole(jar):
+            write_whole(jar, write)
+
+
+def _write_dialog(part: Path, patched: Path) -> None:
+    with zipfile.ZipFile(patched) as source, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr(zipfile.ZipInfo(DIALOG_ENTRY), source.read(DIALOG_ENTRY))
 
 
 def _is_whole(jar: Path) -> bool:
@@ -124,6 +124,7 @@ def _key(jars: Sequence[Path]) -> str:
 
 def _write(part: Path, jars: Sequence[Path], java: Java) -> None:
     """Run the recipe in its own process, so that no class of ImageJ is loaded in this one."""
+    _log.info("patching ImageJ 1 to run without a screen (once)")
     command = [sys.executable, "-I", str(_RECIPE), str(java.jvm_library), str(part), *map(str, jars)]
     subprocess.run(command, check=True, timeout=_TIMEOUT_S, capture_output=True, text=True)  # noqa: S603 - own file
     # Java takes its archive of classes for jars of the same time only, and one that is made again is the same
