@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("<BxxxxxxxQ")  # form, digest of what follows
 HEADER_BYTES = _HEADER.size
+_ALIGNMENT = 16
 _NUMBERS = {"none": 0, "gzip": 2, "lz4": 4, "jpeg": 5}
 _TOLD = {"none": "No compression", "gzip": "gzip compression", "lz4": "LZ4 compression", "jpeg": "jpeg compression"}
 _FORMS = {number: name for name, number in _NUMBERS.items()}
@@ -71,32 +72,63 @@ class Compression:
         """Return it as DVID tells it."""
         return f"{_TOLD[self.form]}, level {self.level}"
 
-    def encode(self, block: npt.NDArray[Any], width: int) -> bytes:
-        """Return a contiguous (Z, Y, X) block as it is stored, with its header."""
-        plain = block.reshape(-1).view(np.uint8)
-        if self.form == "lz4":
-            parts = _lz4(plain)
-        elif self.form == "gzip":
-            parts = [gzip.compress(plain.tobytes(), 6 if self.level < 0 else self.level, mtime=0)]
+    def encode(self, blocks: npt.NDArray[Any]) -> list[bytes | memoryview]:
+        """Return blocks as they are stored, with their headers.
+
+        Parameters
+        ----------
+        blocks
+            (..., Z, Y, X), which need not be contiguous: a view of a volume will do.
+
+        Returns
+        -------
+        list
+            In the order of the first axes. Blocks that are kept as they are share one piece of memory.
+        """
+        if not blocks.size:
+            return []
+        nbytes = int(np.prod(blocks.shape[-3:])) * blocks.itemsize
+        copied = _copy_command(nbytes) if self.form == "lz4" and nbytes >= SMALLEST_SAMPLED else b""
+        begin = -(-(HEADER_BYTES + len(copied)) // _ALIGNMENT) * _ALIGNMENT
+        room = np.empty((*blocks.shape[:-3], begin + nbytes), np.uint8)
+        layout = np.empty(blocks.shape[-3:], blocks.dtype).strides
+        np.ndarray(blocks.shape, blocks.dtype, room, begin, room.strides[:-1] + layout)[...] = blocks
+        before, width = begin - len(copied), blocks.shape[-1] * blocks.itemsize
+        return [self._encode(row, begin, before, copied, width) for row in room.reshape(-1, begin + nbytes)]
+
+    def _encode(
+        self, row: npt.NDArray[np.uint8], begin: int, before: int, copied: bytes, width: int
+    ) -> bytes | memoryview:
+        """Return the stored form of the bytes of a row after `begin`; what goes before them may be written there."""
+        plain = row[begin:]
+        packed: bytes | None = None
+        if self.form == "gzip":
+            packed = gzip.compress(plain.tobytes(), 6 if self.level < 0 else self.level, mtime=0)
         elif self.form == "jpeg":
-            parts = [encode_jpeg(plain.reshape(-1, width), JPEG_QUALITY if self.level < 0 else self.level)]
-        else:
-            parts = [plain.data]
-        digest = xxhash.xxh3_64()
-        for part in parts:
-            digest.update(part)
-        return b"".join((_HEADER.pack(_NUMBERS[self.form], digest.intdigest()), *parts))
+            packed = encode_jpeg(plain.reshape(-1, width), JPEG_QUALITY if self.level < 0 else self.level)
+        elif self.form == "lz4" and not _is_noise(plain):
+            packed = lz4.compress(plain, LZ4_ACCELERATION)
+        number = _NUMBERS[self.form]
+        if packed is not None:
+            return _HEADER.pack(number, xxhash.xxh3_64_intdigest(packed)) + packed
+        view = row.data
+        view[before:begin] = copied
+        _HEADER.pack_into(view, before - HEADER_BYTES, number, xxhash.xxh3_64_intdigest(view[before:]))
+        return view[before - HEADER_BYTES :]
 
 
-def _lz4(plain: npt.NDArray[np.uint8]) -> list[bytes | memoryview]:
-    """Return the length and the LZ4 block of some bytes; noise, which does not shrink, as the block that is a copy."""
-    if plain.size >= SMALLEST_SAMPLED:
-        middle = plain.size // 2
-        if len(lz4.compress(plain[middle : middle + SAMPLE], LZ4_ACCELERATION)) > NOISE * SAMPLE:
-            more, last = divmod(plain.size - 15, 255)
-            literals = b"\xf0" + b"\xff" * more + bytes([last])  # LZ4's way to say how many bytes are copied
-            return [plain.size.to_bytes(4, "little") + literals, plain.data]
-    return [lz4.compress(plain, LZ4_ACCELERATION)]
+def _copy_command(nbytes: int) -> bytes:
+    """Return what makes an LZ4 block with its length of bytes that follow as they are, at least 15."""
+    more, last = divmod(nbytes - 15, 255)
+    return nbytes.to_bytes(4, "little") + b"\xf0" + b"\xff" * more + bytes([last])
+
+
+def _is_noise(plain: npt.NDArray[np.uint8]) -> bool:
+    """Tell whether bytes hardly shrink, by a sample of them; few are always tried."""
+    if plain.size < SMALLEST_SAMPLED:
+        return False
+    middle = plain.size // 2
+    return len(lz4.compress(plain[middle : middle + SAMPLE], LZ4_ACCELERATION)) > NOISE * SAMPLE
 
 
 def stored_form(value: memoryview | bytes) -> tuple[str, memoryview]:

@@ -121,7 +121,7 @@ class GridBlocks:
             voxels = np.full((block.z, block.y, block.x), kind.background(self._instance.background), kind.stored)
             at_x, at_y, at_z = (slice(a - c, b - c) for a, b, c in zip(start, end, corner, strict=True))
             voxels[at_z, at_y, at_x] = part
-            yield block_key(Point(x, y, z)), memoryview(self._instance.compression.encode(voxels, block.x))
+            yield block_key(Point(x, y, z)), memoryview(self._instance.compression.encode(voxels)[0])
 
 
 @dataclass(frozen=True)

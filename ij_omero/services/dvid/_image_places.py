@@ -97,7 +97,7 @@ class ImageBlocks:
             part = pixels[:, (x - begin) * block.x : (x - begin + 1) * block.x]
             voxels = np.zeros((1, block.y, block.x), pixels.dtype)
             voxels[0, : part.shape[0], : part.shape[1]] = part
-            yield block_key(Point(x, y, z)), memoryview(self._instance.compression.encode(voxels, block.x))
+            yield block_key(Point(x, y, z)), memoryview(self._instance.compression.encode(voxels)[0])
 
 
 class _OneValue:

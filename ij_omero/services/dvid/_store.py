@@ -174,7 +174,12 @@ class VoxelStore:
             place.values(BLOCKS).note_write()
 
     def put_blocks(
-        self, uuid: str, name: str, blocks: Iterable[tuple[bytes, bytes]], grown: Box | None, endpoint: str = "raw"
+        self,
+        uuid: str,
+        name: str,
+        blocks: Iterable[tuple[bytes, bytes | memoryview]],
+        grown: Box | None,
+        endpoint: str = "raw",
     ) -> None:
         """Store blocks (key, value) of an instance and make its extents hold a box."""
         with self.writing(uuid, name, endpoint) as place:

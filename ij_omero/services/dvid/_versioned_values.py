@@ -121,7 +121,7 @@ class VersionedValues:
         if found:
             yield current[skip:], found
 
-    def put(self, key: bytes, value: bytes) -> None:
+    def put(self, key: bytes, value: bytes | memoryview) -> None:
         """Give this version a value of its own; an empty one says that there is none from here on."""
         self._transaction.put(self.key(key), value)
 

@@ -123,32 +123,24 @@ def _fill(strip: npt.NDArray[Any], background: Any, first: int, last: int, side:
 
 def encode_slab(
     instance: Instance, box: Box, voxels: npt.NDArray[Any], region: BlockRegion | None = None
-) -> list[tuple[bytes, bytes]]:
+) -> list[tuple[bytes, bytes | memoryview]]:
     """Return the (key, value) of every block of an aligned box, those outside a region left out."""
-    block, encode = instance.block, instance.compression.encode
-    holder = np.empty((block.z, block.y, block.x), voxels.dtype)
-    encoded = []
-    asked = box.blocks(block)
-    for row in asked.rows():
-        rows = voxels[row.z * block.z - box.offset.z :, row.y * block.y - box.offset.y :, :][: block.z, : block.y]
-        for number in range(asked.size.x):
-            at = Point(row.x + number, row.y, row.z)
-            if region is not None and not region.holds(at):
-                continue
-            holder[...] = rows[:, :, number * block.x : (number + 1) * block.x]
-            encoded.append((block_key(at), encode(holder, block.x)))
-    return encoded
+    block, asked = instance.block, box.blocks(instance.block)
+    split = voxels.reshape(asked.size.z, block.z, asked.size.y, block.y, asked.size.x, block.x)
+    blocks = split.transpose(0, 2, 4, 1, 3, 5)
+    places = [Point(row.x + number, row.y, row.z) for row in asked.rows() for number in range(asked.size.x)]
+    if region is not None:
+        held = [region.holds(at) for at in places]
+        blocks = blocks[np.reshape(held, blocks.shape[:3])]
+        places = [at for at, is_held in zip(places, held, strict=True) if is_held]
+    return list(zip(map(block_key, places), instance.compression.encode(blocks), strict=True))
 
 
-def encode_span(instance: Instance, first: Point, body: bytes | bytearray) -> list[tuple[bytes, bytes]]:
+def encode_span(instance: Instance, first: Point, body: bytes | bytearray) -> list[tuple[bytes, bytes | memoryview]]:
     """Return the (key, value) of blocks that are sent behind each other along x."""
     shape = (-1, instance.block.z, instance.block.y, instance.block.x)
-    blocks = np.frombuffer(body, instance.voxels.stored).reshape(shape)
-    encode = instance.compression.encode
-    return [
-        (block_key(Point(first.x + number, first.y, first.z)), encode(block, instance.block.x))
-        for number, block in enumerate(blocks)
-    ]
+    values = instance.compression.encode(np.frombuffer(body, instance.voxels.stored).reshape(shape))
+    return [(block_key(Point(first.x + number, first.y, first.z)), value) for number, value in enumerate(values)]
 
 
 def extents_at(values: VersionedValues, instance: Instance) -> Box | None:

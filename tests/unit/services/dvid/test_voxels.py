@@ -264,6 +264,9 @@ def test_regions_mask_voxels(dvid: Dvid, uuid: str, grey: str) -> None:
     np.testing.assert_array_equal(found, np.where(inside, 0, voxels))
     assert dvid.ask("DELETE", f"{region}/roi").status_code == 200
     assert dvid.get(f"{region}/roi").json() == []
+    # nor anything at all of an empty one
+    assert dvid.post(f"{whole}?roi=region", content=bytes([77]) * voxels.size).status_code == 200
+    assert dvid.get(whole).content == found.tobytes()
 
 
 def test_large_volumes_are_masked_as_small_ones(dvid: Dvid, uuid: str) -> None:
