@@ -19,8 +19,10 @@ from uvicorn.supervisors import Multiprocess
 from ij_omero.errors import InvalidInputError, ServerStartError
 
 from ._memory import keep_freed_memory
+from ._turns import Turns, TurnsLoop, counted
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
@@ -81,7 +83,7 @@ def serve(
             if on_ready:
                 on_ready(address)
             with _signals_kept():
-                Multiprocess(config, [listening]).run()
+                _Workers(config, [listening]).run()
 
 
 class Background:
@@ -151,6 +153,17 @@ class _Server(uvicorn.Server):
             yield
 
 
+class _Workers(Multiprocess):
+    def keep_subprocess_alive(self) -> None:
+        """See at once that a worker is gone, also where it was killed while it was asked whether it is well.
+
+        uvicorn keeps the worker's end of the pipe open too, so the end of its process ends no waiting for its answer.
+        """
+        for process in self.processes:
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
+
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
     kept = {number: signal.getsignal(number) for number in signal.valid_signals() if _can_be_set(number)}
@@ -167,6 +180,21 @@ def _can_be_set(number: int) -> bool:
 
 
 class _Config(uvicorn.Config):
+    turns: Turns | None = None
+
+    def load(self) -> None:
+        """Count connections, where workers share them out."""
+        if self.turns is not None:
+            self.http = counted(self.turns)
+        super().load()
+
+    def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop] | None:
+        """Have a worker take connections in turns with the others."""
+        if self.turns is None:
+            return super().get_loop_factory()
+        self.turns.join()
+        return partial(TurnsLoop, self.turns)
+
     def configure_logging(self) -> None:
         """Have a worker, where uvicorn calls this first of all, exit at SIGTERM rather than be ended by it.
 
@@ -178,7 +206,7 @@ class _Config(uvicorn.Config):
 
 
 def _config(make_app: Callable[[], ASGIApp], stop_seconds: int, workers: int = 1) -> uvicorn.Config:
-    return _Config(
+    config = _Config(
         make_app,
         factory=True,
         workers=workers,
@@ -193,6 +221,8 @@ def _config(make_app: Callable[[], ASGIApp], stop_seconds: int, workers: int = 1
         timeout_graceful_shutdown=stop_seconds,
         timeout_worker_healthcheck=SILENT_SECONDS,
     )
+    config.turns = Turns(workers) if workers > 1 else None
+    return config
 
 
 def _in_worker(make_app: Callable[[], ASGIApp], parent: int) -> ASGIApp:

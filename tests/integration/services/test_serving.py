@@ -99,6 +99,40 @@ def test_two_processes_answer_count_together_and_end_together(tmp_path: Path) ->
     assert all(wait_until_gone(pid) for pid in pids)
 
 
+def both_workers(address: str, known: int = 0) -> set[int]:
+    """Wait until two workers answer, neither of them `known`."""
+    end, pids = time.monotonic() + 30, set[int]()
+    while len(pids) < 2 and time.monotonic() < end:
+        pids |= {who(address)} - {known}
+    return pids
+
+
+def shared_evenly(address: str) -> int:
+    """Return how often of 30 times two connections that are kept were one of each worker's."""
+    even = 0
+    for _ in range(30):
+        clients = [httpx.Client(timeout=30) for _ in range(2)]
+        even += len({client.get(f"{address}/who").text for client in clients}) == 2
+        for client in clients:
+            client.close()
+        time.sleep(0.02)  # until the workers know
+    return even
+
+
+def test_connections_are_shared_evenly_also_after_a_worker_was_killed(tmp_path: Path) -> None:
+    process, address = start(tmp_path, 2)
+    pids = both_workers(address)
+    assert shared_evenly(address) >= 26  # by chance about 18
+    lost = pids.pop()
+    os.kill(lost, signal.SIGKILL)
+    assert wait_until_gone(lost)
+    assert len(both_workers(address, lost)) == 2
+    assert shared_evenly(address) >= 26  # by chance about 18
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=30)
+    assert (rest, process.returncode) == ("ended well\n", 0)
+
+
 def test_workers_do_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
     process, address = start(tmp_path, 2)
     worker = who(address)
