@@ -18,7 +18,10 @@ from ij_omero.services import Background, ServiceSettings, serve
 from ij_omero.services._core import build_app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Start = Callable[[int], tuple[subprocess.Popen[str], str]]
 
 PROGRAM = textwrap.dedent(
     """
@@ -42,12 +45,24 @@ PROGRAM = textwrap.dedent(
 )
 
 
-def start(tmp_path: Path, workers: int) -> tuple[subprocess.Popen[str], str]:
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    process = subprocess.Popen([sys.executable, str(program), str(workers)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Give what starts a server with so many workers; it does not outlive the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(workers: int) -> tuple[subprocess.Popen[str], str]:
+        program = tmp_path / "program.py"
+        program.write_text(PROGRAM)
+        process = subprocess.Popen([sys.executable, str(program), str(workers)], stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()  # type: ignore[union-attr]
 
 
 def who(address: str) -> int:
@@ -66,10 +81,10 @@ def wait_until_gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_lets_requests_end_and_the_program_go_on(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_lets_requests_end_and_the_program_go_on(start: Start, number: signal.Signals) -> None:
     import threading
 
-    process, address = start(tmp_path, 1)
+    process, address = start(1)
     answers: list[str] = []
     asking = threading.Thread(target=lambda: answers.append(httpx.get(f"{address}/who?seconds=1").text))
     asking.start()
@@ -82,8 +97,8 @@ def test_a_signal_lets_requests_end_and_the_program_go_on(tmp_path: Path, number
     assert (rest, process.returncode) == ("ended well\n", 0)
 
 
-def test_two_processes_answer_count_together_and_end_together(tmp_path: Path) -> None:
-    process, address = start(tmp_path, 2)
+def test_two_processes_answer_count_together_and_end_together(start: Start) -> None:
+    process, address = start(2)
     end = time.monotonic() + 30
     pids: set[int] = set()
     asked = 0
@@ -119,8 +134,8 @@ def shared_evenly(address: str) -> int:
     return even
 
 
-def test_connections_are_shared_evenly_also_after_a_worker_was_killed(tmp_path: Path) -> None:
-    process, address = start(tmp_path, 2)
+def test_connections_are_shared_evenly_also_after_a_worker_was_killed(start: Start) -> None:
+    process, address = start(2)
     pids = both_workers(address)
     assert shared_evenly(address) >= 26  # by chance about 18
     lost = pids.pop()
@@ -133,13 +148,12 @@ def test_connections_are_shared_evenly_also_after_a_worker_was_killed(tmp_path: 
     assert (rest, process.returncode) == ("ended well\n", 0)
 
 
-def test_workers_do_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
-    process, address = start(tmp_path, 2)
+def test_workers_do_not_outlive_a_server_that_was_killed(start: Start) -> None:
+    process, address = start(2)
     worker = who(address)
     process.kill()
     process.wait()
     assert wait_until_gone(worker)
-    process.stdout.close()  # type: ignore[union-attr]
 
 
 def test_a_taken_port_is_said_clearly() -> None:
