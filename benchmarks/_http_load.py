@@ -114,18 +114,21 @@ def load(
 def overload(host: str, port: int, path: str, *, connections: int, seconds: float) -> dict[int, list[float]]:
     """Return the times of answers by their status, of so many connections at once, all in this process.
 
-    Who is refused asks again after a second, as the answers say.
+    Who is refused asks again after a second, as the answers say. What all asked at the very first is under minus the
+    status: no server can answer all of that at once.
     """
     times: dict[int, list[float]] = {}
 
     async def ask(end: float) -> None:
         reader, writer = await asyncio.open_connection(host, port)
+        sign = -1
         while (began := time.perf_counter()) < end:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             found = _LENGTH.search(head)
             await reader.readexactly(int(found[1]) if found else 0)
-            times.setdefault(int(head[9:12]), []).append(time.perf_counter() - began)
+            times.setdefault(sign * int(head[9:12]), []).append(time.perf_counter() - began)
+            sign = 1
             if head[9:12] == b"503":
                 await asyncio.sleep(1)
         writer.close()

@@ -257,10 +257,11 @@ def refusals(loaded: Loaded, floor: dict[str, float]) -> None:
 
 def told(loaded: Loaded, what: str, found: dict[int, list[float]]) -> None:
     """Take down the 99th percentile of the refusals among answers."""
-    times = found.get(503, [])
-    print(f"    answers by status: { ({status: len(of) for status, of in found.items()}) }")
-    if times:
-        loaded.table.row(f"{what}, 99th percentile", "ms", 1e3 * times[int(len(times) * 0.99)], goal=100)
+    print(f"    by status, first ones below 0: { ({key: len(of) for key, of in found.items()}) }")
+    for status, which in ((503, ""), (-503, ", all asking at once")):
+        if times := found.get(status, []):
+            goal = 100 if status > 0 else None
+            loaded.table.row(f"{what}, 99th percentile{which}", "ms", 1e3 * times[int(len(times) * 0.99)], goal=goal)
 
 
 def floors(table: Table, volume: bytes, folder: str) -> dict[str, float]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOMENT = 0.003  # seconds for which a connection is left to others
+AT_ONCE = 32  # the loop of a busy worker comes round seldom
 NO_ROOM_SECONDS = 1.0  # until the next try where the process may open no more files
 LOCK_SECONDS = 1.0
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -131,22 +132,26 @@ class _Server:
         self._pause = self._loop.call_later(seconds, self._listen)
 
     def _take(self) -> None:
-        """Take one connection, or leave it to others for a moment; if it is still there then, take it."""
-        if self._turns.has_most() and not self._is_left_to_others:
-            self._is_left_to_others = True
-            self._wait(MOMENT)
-            return
-        self._is_left_to_others = False
-        try:
-            connection, _ = self._listening.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker took it, or the client has gone
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            logger.error("no connection can be taken: %s; trying again in %g s", error, NO_ROOM_SECONDS)
-            self._wait(NO_ROOM_SECONDS)
-            return
+        """Take what waits; where others have less, leave one to them for a moment, and then take it all the same."""
+        for _ in range(AT_ONCE):
+            if self._turns.has_most() and not self._is_left_to_others:
+                self._is_left_to_others = True
+                self._wait(MOMENT)
+                return
+            self._is_left_to_others = False
+            try:
+                connection, _ = self._listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return  # another worker took it, or the client has gone
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                logger.error("no connection can be taken: %s; trying again in %g s", error, NO_ROOM_SECONDS)
+                self._wait(NO_ROOM_SECONDS)
+                return
+            self._begin(connection)
+
+    def _begin(self, connection: socket.socket) -> None:
         self._turns.note(1)  # at once: the next one may be waiting
         connection.setblocking(False)
         with contextlib.suppress(OSError):
