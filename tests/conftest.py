@@ -17,6 +17,13 @@ _PROGRAMS = {"cli", "demo", "localserver", "scripting", "web"}
 """Folders of those integration tests with a server that mostly start processes; about half of the time."""
 
 
+def pytest_configure() -> None:
+    """Read the certificates of authorities once, not for each client of a plain HTTP server (55 ms of a processor)."""
+    from httpx._transports import default
+
+    default.create_ssl_context = functools.cache(default.create_ssl_context)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses the server, so that ``-m "not omero"`` needs none."""
     for item in items:

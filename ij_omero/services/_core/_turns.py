@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOMENT = 0.003  # seconds for which a connection is left to others
+MOMENT = 0.01  # seconds for which a connection is left to others
 AT_ONCE = 32  # the loop of a busy worker comes round seldom
 NO_ROOM_SECONDS = 1.0  # until the next try where the process may open no more files
 LOCK_SECONDS = 1.0
@@ -118,7 +118,6 @@ class _Server:
         self._loop, self._factory, self._listening, self._turns = loop, protocol_factory, listening, turns
         self.sockets = (listening,)
         self._beginning: set[asyncio.Task[Any]] = set()
-        self._is_left_to_others = False
         self._pause: asyncio.TimerHandle | None = None
         listening.setblocking(False)
         self._listen()
@@ -127,29 +126,37 @@ class _Server:
         self._pause = None
         self._loop.add_reader(self._listening.fileno(), self._take)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, then: Callable[[], object]) -> None:
         self._loop.remove_reader(self._listening.fileno())
-        self._pause = self._loop.call_later(seconds, self._listen)
+        self._pause = self._loop.call_later(seconds, then)
 
     def _take(self) -> None:
-        """Take what waits; where others have less, leave one to them for a moment, and then take it all the same."""
+        """Take what waits; where others have less, leave it to them for a moment."""
         for _ in range(AT_ONCE):
-            if self._turns.has_most() and not self._is_left_to_others:
-                self._is_left_to_others = True
-                self._wait(MOMENT)
+            if self._turns.has_most():
+                self._wait(MOMENT, self._take_what_is_left)
                 return
-            self._is_left_to_others = False
-            try:
-                connection, _ = self._listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return  # another worker took it, or the client has gone
-            except OSError as error:
-                if error.errno not in _NO_ROOM:
-                    raise
-                logger.error("no connection can be taken: %s; trying again in %g s", error, NO_ROOM_SECONDS)
-                self._wait(NO_ROOM_SECONDS)
+            if not self._accept():
                 return
-            self._begin(connection)
+
+    def _take_what_is_left(self) -> None:
+        self._listen()
+        self._accept()
+
+    def _accept(self) -> bool:
+        """Take one connection; tell whether there was one."""
+        try:
+            connection, _ = self._listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return False  # another worker took it, or the client has gone
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            logger.error("no connection can be taken: %s; trying again in %g s", error, NO_ROOM_SECONDS)
+            self._wait(NO_ROOM_SECONDS, self._listen)
+            return False
+        self._begin(connection)
+        return True
 
     def _begin(self, connection: socket.socket) -> None:
         self._turns.note(1)  # at once: the next one may be waiting

@@ -130,7 +130,7 @@ def shared_evenly(address: str) -> int:
         even += len({client.get(f"{address}/who").text for client in clients}) == 2
         for client in clients:
             client.close()
-        time.sleep(0.02)  # until the workers know
+        time.sleep(0.1)  # until the workers know
     return even
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -116,22 +117,22 @@ def test_a_session_key_is_checked(store: LocalStore, tmp_path: Path) -> None:
 
 
 def test_many_clients_at_once_get_their_own_pixels(address: str) -> None:
-    def one(value: int) -> bool:
-        with httpx.Client(timeout=120) as client:
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)  # each thread has one of its own
+    with httpx.Client(timeout=120, limits=limits) as client, ThreadPoolExecutor(64) as threads:
 
-            def ask(**given: object) -> httpx.Response:
-                files = {"Pixels": ("p", content)} if given["Method"] == "SetPixels" else None
-                while (answer := client.post(address, data=given, files=files)).status_code == 503:
-                    pass
-                return answer
+        def ask(content: bytes, **given: object) -> httpx.Response:
+            files = {"Pixels": ("p", content)} if given["Method"] == "SetPixels" else None
+            while (answer := client.post(address, data=given, files=files)).status_code == 503:
+                time.sleep(0.05)
+            return answer
 
+        def one(value: int) -> bool:
             content = bytes([value]) * 64 * 64 * 2
-            pixels_id = ask(Method="NewPixels", Dims="64,64,2,1,1,1").text.strip()
-            ask(Method="SetPixels", PixelsID=pixels_id)
-            pixels_id = ask(Method="FinishPixels", PixelsID=pixels_id).text.strip()
-            return ask(Method="GetPixels", PixelsID=pixels_id).content == content
+            pixels_id = ask(content, Method="NewPixels", Dims="64,64,2,1,1,1").text.strip()
+            ask(content, Method="SetPixels", PixelsID=pixels_id)
+            pixels_id = ask(content, Method="FinishPixels", PixelsID=pixels_id).text.strip()
+            return ask(content, Method="GetPixels", PixelsID=pixels_id).content == content
 
-    with ThreadPoolExecutor(64) as threads:
         assert all(threads.map(one, range(64)))
 
 
