@@ -221,7 +221,7 @@ def _config(make_app: Callable[[], ASGIApp], stop_seconds: int, workers: int = 1
         timeout_graceful_shutdown=stop_seconds,
         timeout_worker_healthcheck=SILENT_SECONDS,
     )
-    config.turns = Turns(workers) if workers > 1 else None
+    config.turns = Turns(workers) if workers > 1 and os.name == "posix" else None
     return config
 
 

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 try:
     from uvloop import Loop
-except ImportError:  # where there is none, such as on Windows
+except ImportError:  # where there is none
     from asyncio import SelectorEventLoop as Loop  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Turns:
-    """How many connections each worker has open, in memory that they share; pickles for a spawned process only."""
+    """How many connections each worker has open, in memory that they share; pickles for a spawned process only.
+
+    For POSIX: elsewhere signal 0 does not ask whether a process is there.
+    """
 
     def __init__(self, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
