@@ -111,24 +111,26 @@ def load(
     return len(times) / seconds, sorted(times)
 
 
-def overload(host: str, port: int, path: str, *, connections: int, seconds: float) -> dict[int, list[float]]:
+def overload(
+    host: str, port: int, path: str, *, connections: int, seconds: float
+) -> tuple[dict[int, list[float]], dict[int, list[float]]]:
     """Return the times of answers by their status, of so many connections at once, all in this process.
 
-    Who is refused asks again after a second, as the answers say. What all asked at the very first is under minus the
-    status: no server can answer all of that at once.
+    Who is refused asks again after a second, as the answers say. What each asked first, all at once, is told apart.
     """
-    times: dict[int, list[float]] = {}
+    first: dict[int, list[float]] = {}
+    later: dict[int, list[float]] = {}
 
     async def ask(end: float) -> None:
         reader, writer = await asyncio.open_connection(host, port)
-        sign = -1
+        times = first
         while (began := time.perf_counter()) < end:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             found = _LENGTH.search(head)
             await reader.readexactly(int(found[1]) if found else 0)
-            times.setdefault(sign * int(head[9:12]), []).append(time.perf_counter() - began)
-            sign = 1
+            times.setdefault(int(head[9:12]), []).append(time.perf_counter() - began)
+            times = later
             if head[9:12] == b"503":
                 await asyncio.sleep(1)
         writer.close()
@@ -138,7 +140,9 @@ def overload(host: str, port: int, path: str, *, connections: int, seconds: floa
         await asyncio.gather(*(ask(end) for _ in range(connections)))
 
     asyncio.run(all_at_once())
-    return {status: sorted(of) for status, of in times.items()}
+    for of in (*first.values(), *later.values()):
+        of.sort()
+    return first, later
 
 
 def resident_bytes(process: int) -> int:

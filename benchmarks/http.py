@@ -255,12 +255,11 @@ def refusals(loaded: Loaded, floor: dict[str, float]) -> None:
     told(loaded, "refused: more work than can wait, 400 connections", found)
 
 
-def told(loaded: Loaded, what: str, found: dict[int, list[float]]) -> None:
-    """Take down the 99th percentile of the refusals among answers."""
-    print(f"    by status, first ones below 0: { ({key: len(of) for key, of in found.items()}) }")
-    for status, which in ((503, ""), (-503, ", all asking at once")):
-        if times := found.get(status, []):
-            goal = 100 if status > 0 else None
+def told(loaded: Loaded, what: str, found: tuple[dict[int, list[float]], dict[int, list[float]]]) -> None:
+    """Take down the 99th percentile of the refusals among answers, those of the first burst without a goal."""
+    for answers, which, goal in zip(found, (", all asking at once", ""), (None, 100), strict=True):
+        print(f"    answers by status{which}: { ({status: len(of) for status, of in answers.items()}) }")
+        if times := answers.get(503, []):
             loaded.table.row(f"{what}, 99th percentile{which}", "ms", 1e3 * times[int(len(times) * 0.99)], goal=goal)
 
 

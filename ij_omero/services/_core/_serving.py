@@ -190,10 +190,7 @@ class _Config(uvicorn.Config):
 
     def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop] | None:
         """Have a worker take connections in turns with the others."""
-        if self.turns is None:
-            return super().get_loop_factory()
-        self.turns.join()
-        return partial(TurnsLoop, self.turns)
+        return super().get_loop_factory() if self.turns is None else partial(TurnsLoop, self.turns)
 
     def configure_logging(self) -> None:
         """Have a worker, where uvicorn calls this first of all, exit at SIGTERM rather than be ended by it.

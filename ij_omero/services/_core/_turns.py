@@ -43,8 +43,9 @@ class Turns:
 
     def __init__(self, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self._places = range(0, 4 * workers, 2)  # twice as many as workers: one takes over before another ends
-        self._figures = context.RawArray("l", 4 * workers)  # the process, and its connections
+        places = 2 * workers  # one takes over before another ends
+        self._processes = context.RawArray("l", places)
+        self._connections = context.RawArray("l", places)
         self._lock = context.Lock()
         self._own = -1
 
@@ -52,9 +53,9 @@ class Turns:
         """Take a place for this process: one of a process that has ended, or was never taken."""
         taken = self._lock.acquire(timeout=LOCK_SECONDS)
         try:
-            self._own = next((place for place in self._places if not _is_alive(self._figures[place])), -1)
+            self._own = next((place for place, process in enumerate(self._processes) if not _is_alive(process)), -1)
             if self._own >= 0:
-                self._figures[self._own], self._figures[self._own + 1] = os.getpid(), 0
+                self._processes[self._own], self._connections[self._own] = os.getpid(), 0
         finally:
             if taken:
                 self._lock.release()
@@ -62,13 +63,13 @@ class Turns:
     def note(self, change: int) -> None:
         """Count a connection of this process that was opened or closed."""
         if self._own >= 0:
-            self._figures[self._own + 1] += change
+            self._connections[self._own] += change
 
     def has_most(self) -> bool:
         """Tell whether another worker has fewer connections than this one."""
-        figures, own = self._figures, self._own
-        return own >= 0 and any(
-            figures[place + 1] < figures[own + 1] and _is_alive(figures[place]) for place in self._places
+        return self._own >= 0 and any(
+            count < self._connections[self._own] and _is_alive(process)
+            for process, count in zip(self._processes, self._connections, strict=True)
         )
 
 
@@ -98,11 +99,12 @@ class TurnsLoop(Loop):
     Parameters
     ----------
     turns
-        Shared by the processes, and joined by this one.
+        Shared by the processes; this one joins.
     """
 
     def __init__(self, turns: Turns) -> None:
         super().__init__()
+        turns.join()
         self._turns = turns
 
     async def create_server(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
