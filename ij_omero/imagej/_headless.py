@@ -13,12 +13,11 @@ import os
 import subprocess
 import sys
 import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ij_omero.errors import StorageError
-from ij_omero.provision import cache_dir, file_lock, write_whole
+from ij_omero.provision import cache_dir, file_lock, is_whole_zip, write_whole
 
 from ._headless_recipe import DIALOG_ENTRY
 
@@ -93,25 +92,16 @@ def dialog_jar(class_path: Sequence[Path], java: Java) -> Path | None:
 
 def _make_once(jar: Path, write: Callable[[Path], None]) -> None:
     """Write a jar of the cache unless it is there and whole, which is found out without a lock."""
-    if _is_whole(jar):
+    if is_whole_zip(jar):
         return
     with file_lock(jar.with_suffix(".lock")):
-        if not _is_whole(jar):
+        if not is_whole_zip(jar):
             write_whole(jar, write)
 
 
 def _write_dialog(part: Path, patched: Path) -> None:
     with zipfile.ZipFile(patched) as source, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as target:
         target.writestr(zipfile.ZipInfo(DIALOG_ENTRY), source.read(DIALOG_ENTRY))
-
-
-def _is_whole(jar: Path) -> bool:
-    """Tell whether the jar is there and all its checksums are right; a damaged one is made again."""
-    try:
-        with zipfile.ZipFile(jar) as entries:
-            return entries.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error):
-        return False
 
 
 def _key(jars: Sequence[Path]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def read_roi_file(path: Path | str, imp: Any = None) -> list[Roi]:
             files = [(path.stem, path.read_bytes())]
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # RuntimeError: encrypted, or packed otherwise
         raise InvalidInputError(f"{path} is no zip file of ROIs: {error}") from error
     if not files:
         raise InvalidInputError(f"{path} holds no .roi files; expected a set that ImageJ's ROI manager saved")

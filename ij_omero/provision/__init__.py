@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._browser import WebBrowser, fetch_browser, find_browser
 from ._carve import prokaryote_jar
-from ._checksums import is_recorded, recorded_file
+from ._checksums import is_recorded, is_whole_zip, recorded_file
 from ._folders import CACHE_VARIABLE, cache_dir, file_lock, make_folder, write_whole
 from ._ice_wheel import ice_wheel
 from ._imagej import imagej_class_path
@@ -35,6 +35,7 @@ __all__ = [
     "ice_wheel",
     "imagej_class_path",
     "is_recorded",
+    "is_whole_zip",
     "log_progress",
     "make_folder",
     "prokaryote_jar",

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 from ij_omero.errors import MissingDependencyError, SetupError
@@ -75,7 +76,7 @@ def carve(source: Path, target: Path) -> None:
             for name in whole.namelist():
                 if name.startswith(_WANTED) and not name.startswith(_UNWANTED) and not name.endswith("/"):
                     part.writestr(zipfile.ZipInfo(name, _EPOCH), whole.read(name), zipfile.ZIP_DEFLATED)
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError) as error:
         raise SetupError(
             f"{source} is damaged ({error}): pip install --force-reinstall --no-deps prokaryote"
         ) from error

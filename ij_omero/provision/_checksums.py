@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 from ._folders import file_lock, write_whole
@@ -22,6 +24,15 @@ def sha256_of(path: Path) -> str | None:
     except OSError:
         return None
     return digest.hexdigest()
+
+
+def is_whole_zip(path: Path) -> bool:
+    """Tell whether a zip file, jar or wheel is there and all its checksums are right."""
+    try:
+        with zipfile.ZipFile(path) as entries:
+            return entries.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def recorded_file(path: Path, write: Callable[[Path], None]) -> Path:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ij_omero.errors import SetupError
 
+from ._checksums import is_whole_zip
 from ._debian import unpack_packages
 from ._folders import cache_dir, file_lock, storage_errors, write_whole
 from ._ice_source import ICE_VERSION, PATCHES_KEY, ice_source
@@ -90,10 +91,10 @@ def ice_wheel(python: str = sys.executable, progress: Progress = log_progress, j
     """
     interpreter = _ask(python)
     wheel = cache_dir("wheels", PATCHES_KEY, interpreter.wheel_name)
-    if not _is_whole(wheel):
+    if not is_whole_zip(wheel):
         waiting = "another process builds Ice; waiting for it"
         with file_lock(cache_dir("ice", ".lock"), lambda: progress(waiting)):
-            if not _is_whole(wheel):
+            if not is_whole_zip(wheel):
                 with storage_errors(cache_dir("ice")):
                     _build(python, interpreter, wheel, progress, jobs or os.cpu_count() or 1)
     return wheel
@@ -105,14 +106,6 @@ def _ask(python: str) -> _Interpreter:
     except (OSError, subprocess.CalledProcessError) as error:
         raise SetupError(f"{python} is not a Python interpreter that runs: {error}") from error
     return _Interpreter(**json.loads(told.stdout))
-
-
-def _is_whole(wheel: Path) -> bool:
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
 
 
 def _build(python: str, interpreter: _Interpreter, wheel: Path, progress: Progress, jobs: int) -> None:

@@ -64,7 +64,12 @@ def test_what_is_no_roi_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no archive")
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass
-    for name in ("text.roi", "text.zip", "empty.zip"):
+    with zipfile.ZipFile(tmp_path / "damaged.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.roi", bytes(range(256)) * 20)
+    damaged = bytearray((tmp_path / "damaged.zip").read_bytes())
+    damaged[35] ^= 0xFF  # the first byte of what is packed
+    (tmp_path / "damaged.zip").write_bytes(damaged)
+    for name in ("text.roi", "text.zip", "empty.zip", "damaged.zip"):
         with pytest.raises(InvalidInputError, match=name):
             imagej.read_roi_file(tmp_path / name)
     with pytest.raises(StorageError, match="cannot be read"):

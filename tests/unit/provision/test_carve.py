@@ -43,3 +43,10 @@ def test_a_damaged_package_says_how_to_get_a_new_one(tmp_path: Path) -> None:
     (tmp_path / "whole.jar").write_bytes(b"not a jar")
     with pytest.raises(SetupError, match=r"damaged.*pip install --force-reinstall --no-deps prokaryote"):
         _carve.carve(tmp_path / "whole.jar", tmp_path / "part.jar")
+    with zipfile.ZipFile(tmp_path / "whole.jar", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(INDEX, OURS)
+    packed = bytearray((tmp_path / "whole.jar").read_bytes())
+    packed[30 + len(INDEX)] ^= 0xFF  # the first byte of what is packed
+    (tmp_path / "whole.jar").write_bytes(packed)
+    with pytest.raises(SetupError, match=r"damaged.*pip install --force-reinstall --no-deps prokaryote"):
+        _carve.carve(tmp_path / "whole.jar", tmp_path / "part.jar")

@@ -57,7 +57,7 @@ def test_a_cached_wheel_is_used_and_a_damaged_one_is_not(monkeypatch: pytest.Mon
     def build(python: str, interpreter: object, wheel: Path, progress: object, jobs: int) -> None:
         built.append(wheel)
         wheel.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(wheel, "w") as archive:
+        with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("Ice.py", "x" * 100)
 
     monkeypatch.setattr(_ice_wheel, "_build", build)
@@ -67,3 +67,8 @@ def test_a_cached_wheel_is_used_and_a_damaged_one_is_not(monkeypatch: pytest.Mon
     wheel.write_bytes(wheel.read_bytes()[:50])
     assert ice_wheel() == wheel
     assert len(built) == 2
+    packed = bytearray(wheel.read_bytes())
+    packed[36] ^= 0xFF  # the first byte of what is packed
+    wheel.write_bytes(packed)
+    assert ice_wheel() == wheel
+    assert len(built) == 3
