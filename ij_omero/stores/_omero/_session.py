@@ -152,11 +152,7 @@ class OmeroSession:
         with self._lock:
             if self._closed.is_set():
                 raise ReadError(f"the session at {self.login.server} is closed; connect again")
-            if self._connection is None:
-                self._rejoin()
-            if self._connection is None:  # pragma: no cover - _rejoin raises
-                raise ConnectionFailedError(f"no connection to {self.login.server}")
-            return self._connection
+            return self._rejoin() if self._connection is None else self._connection
 
     def call(
         self,
@@ -284,7 +280,7 @@ class OmeroSession:
             )
         return LoginError(f"wrong user or password: {login.user!r} cannot log in to {login.server}; check both")
 
-    def _rejoin(self) -> None:
+    def _rejoin(self) -> Connection:
         """Make a new connection, in the lock; raises what says why there is none."""
         # a server that was waited for in vain is asked only once by each further call
         deadline = time.monotonic() + (0 if self._gave_up else self._patience)
@@ -296,10 +292,10 @@ class OmeroSession:
             )
         while True:
             try:
-                self._connection = self._connect()
+                self._connection = connection = self._connect()
                 self._gave_up = self._ended = False
                 _LOG.info("joined %s again as %s", self.login.server, self.identity.user)
-                return
+                return connection
             except LoginError:
                 self._ended = True
                 raise
