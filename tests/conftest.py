@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ _PROGRAMS = {"cli", "demo", "localserver", "scripting", "web"}
 
 def pytest_configure() -> None:
     """Read the certificates of authorities once, not for each client of a plain HTTP server (55 ms of a processor)."""
-    from httpx._transports import default
+    with contextlib.suppress(ImportError, AttributeError):  # of httpx' own; without, tests take longer
+        from httpx._transports import default
 
-    default.create_ssl_context = functools.cache(default.create_ssl_context)
+        default.create_ssl_context = functools.cache(default.create_ssl_context)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
