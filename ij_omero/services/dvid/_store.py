@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from ._geometry import Box
     from ._rois import BlockRegion
+    from ._volumes import StoredBlock
 
 _SALT_BYTES = 16
 _THROTTLE = b"throttle"
@@ -177,7 +178,7 @@ class VoxelStore:
         self,
         uuid: str,
         name: str,
-        blocks: Iterable[tuple[bytes, bytes | memoryview]],
+        blocks: Iterable[StoredBlock],
         grown: Box | None,
         endpoint: str = "raw",
     ) -> None:

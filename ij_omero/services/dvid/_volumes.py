@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ._rois import BlockRegion
     from ._versioned_values import VersionedValues
 
+StoredBlock = tuple[bytes, bytes | memoryview]
+"""A block's key and its stored form."""
+
 MOST_BLOCKS = 1 << 18
 EXTENTS_KEY = b""
 
@@ -123,7 +126,7 @@ def _fill(strip: npt.NDArray[Any], background: Any, first: int, last: int, side:
 
 def encode_slab(
     instance: Instance, box: Box, voxels: npt.NDArray[Any], region: BlockRegion | None = None
-) -> list[tuple[bytes, bytes | memoryview]]:
+) -> list[StoredBlock]:
     """Return the (key, value) of every block of an aligned box, those outside a region left out."""
     block, asked = instance.block, box.blocks(instance.block)
     split = voxels.reshape(asked.size.z, block.z, asked.size.y, block.y, asked.size.x, block.x)
@@ -136,7 +139,7 @@ def encode_slab(
     return list(zip(map(block_key, places), instance.compression.encode(blocks), strict=True))
 
 
-def encode_span(instance: Instance, first: Point, body: bytes | bytearray) -> list[tuple[bytes, bytes | memoryview]]:
+def encode_span(instance: Instance, first: Point, body: bytes | bytearray) -> list[StoredBlock]:
     """Return the (key, value) of blocks that are sent behind each other along x."""
     shape = (-1, instance.block.z, instance.block.y, instance.block.x)
     values = instance.compression.encode(np.frombuffer(body, instance.voxels.stored).reshape(shape))

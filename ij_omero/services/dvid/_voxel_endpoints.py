@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ._instances import Instance
     from ._place import Place
     from ._store import VoxelStore
+    from ._volumes import StoredBlock
     from ._voxel_requests import VoxelRequest
 
 SLAB = 4 << 20
@@ -169,9 +170,7 @@ async def post_voxels(request: Request, uuid: str, name: str, keyword: str, part
     return Response()
 
 
-async def _encoded_body(
-    request: Request, uuid: str, name: str, roi: str, box: Box, nbytes: int
-) -> list[tuple[bytes, bytes | memoryview]]:
+async def _encoded_body(request: Request, uuid: str, name: str, roi: str, box: Box, nbytes: int) -> list[StoredBlock]:
     """Read a volume, and make blocks of layers while the next ones come."""
     store = context_of(request).store
     with store.reading(uuid, name) as place:
@@ -179,8 +178,8 @@ async def _encoded_body(
         region = place.region(roi) if roi else None
     layer_bytes = nbytes // box.size.z * instance.block.z
     layers = max(1, SLAB // layer_bytes)
-    blocks: list[tuple[bytes, bytes | memoryview]] = []
-    pending: deque[asyncio.Future[list[tuple[bytes, bytes | memoryview]]]] = deque()
+    blocks: list[StoredBlock] = []
+    pending: deque[asyncio.Future[list[StoredBlock]]] = deque()
     z, taken = box.offset.z, 0
     buffer, filled = np.empty(min(layers * layer_bytes, nbytes), np.uint8), 0
     try:
@@ -212,9 +211,7 @@ async def _encoded_body(
     return blocks
 
 
-def _encode(
-    instance: Instance, slab: Box, body: npt.NDArray[np.uint8], region: Any
-) -> list[tuple[bytes, bytes | memoryview]]:
+def _encode(instance: Instance, slab: Box, body: npt.NDArray[np.uint8], region: Any) -> list[StoredBlock]:
     voxels = body.view(instance.voxels.stored).reshape(slab.size.z, slab.size.y, slab.size.x)
     return encode_slab(instance, slab, voxels, region)
 
